@@ -1,0 +1,378 @@
+"""The frozen values that flow through the book: a corpus becomes soft labels, and everything later takes those.
+
+Shapes follow one law: words by contexts, `V x m`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+UNK = "<unk>"
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Returns the array itself, made read-only."""
+    array.setflags(write=False)
+    return array
+
+
+def _save_npz(path: str | os.PathLike, **arrays: np.ndarray) -> Path:
+    """Writes one `.npz` to a temporary file beside `path`, then renames it: never half a file."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _load_npz(path: str | os.PathLike, kind: str) -> dict[str, np.ndarray]:
+    """Reads a file that `_save_npz` wrote; a ValueError names what is wrong with any other."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"path: cannot read {str(path)!r} as a saved {kind} ({error})") from error
+    found = str(arrays.get("kind", "nothing that names itself"))
+    if found != kind:
+        raise ValueError(f"path: {str(path)!r} holds {found}, not a saved {kind}")
+    return arrays
+
+
+def _integers(name: str, values: object, dtype: type, ndim: int) -> np.ndarray:
+    """Checks that `values` is an integer array of `ndim` axes and returns a read-only copy of type `dtype`."""
+    array = np.asarray(values)
+    if array.ndim != ndim or (array.size and array.dtype.kind not in "iu"):
+        raise TypeError(f"{name}: got {array.dtype} with {array.ndim} axes, want integers with {ndim}")
+    return _frozen(array.astype(dtype))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text after tokenization: ids, the vocabulary they point into, and where documents end.
+
+    Attributes:
+        tokens: token ids, shape (n,), int32, each in [0, V).
+        vocab: the V distinct tokens, in order of falling count, ties by code point.
+        doc_ids: the document of each token, shape (n,), int32, never falling.
+        name: a short name.
+        source: where the text comes from.
+        licence: under what terms.
+
+    Raises:
+        ValueError: no tokens; ids outside the vocabulary; documents out of order; lengths that differ.
+
+    >>> corpus = Corpus.from_text("the cat sat. the cat ran.")
+    >>> corpus.n, corpus.V, corpus.vocab[:3]
+    (8, 5, ('.', 'cat', 'the'))
+    """
+
+    tokens: np.ndarray
+    vocab: tuple[str, ...]
+    doc_ids: np.ndarray
+    name: str = "text"
+    source: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", _integers("tokens", self.tokens, np.int32, 1))
+        object.__setattr__(self, "doc_ids", _integers("doc_ids", self.doc_ids, np.int32, 1))
+        object.__setattr__(self, "vocab", tuple(self.vocab))
+        if self.n == 0:
+            raise ValueError("tokens: got an empty corpus, want at least one token")
+        if len(self.doc_ids) != self.n:
+            raise ValueError(f"doc_ids: got {len(self.doc_ids)} of them for {self.n} tokens, want one for each")
+        if np.any(np.diff(self.doc_ids) < 0):
+            raise ValueError("doc_ids: got documents out of order, want ids that never fall")
+        low, high = int(self.tokens.min()), int(self.tokens.max())
+        if low < 0 or high >= self.V:
+            bad = low if low < 0 else high
+            raise ValueError(f"tokens: got the token id {bad}, outside the vocabulary of {self.V} tokens")
+
+    @classmethod
+    def from_text(cls, text: str, *, tokenizer="words", name: str = "text", source: str = "",
+                  licence: str = "") -> "Corpus":
+        """Tokenizes a string: see `ntputils.corpus.tokenize_documents` for what a token and a document are.
+
+        Args:
+            text: any text.
+            tokenizer: `"words"`, `"characters"`, or a function from one document (str) to a list of tokens (str).
+            name: a short name for the corpus.
+            source: where the text comes from.
+            licence: under what terms.
+
+        Returns:
+            The corpus, its vocabulary in order of falling count.
+
+        Raises:
+            TypeError: `text` is no string, or the tokenizer is unknown.
+            ValueError: the text holds no token.
+
+        >>> Corpus.from_text("One, two.\\n\\nOne!").doc_ids.tolist()
+        [0, 0, 0, 0, 1, 1]
+        """
+        from .corpus import corpus_from_text  # the constructor lives here, the work in its own room
+
+        return corpus_from_text(text, tokenizer=tokenizer, name=name, source=source, licence=licence)
+
+    @property
+    def n(self) -> int:
+        """The number of tokens."""
+        return len(self.tokens)
+
+    @property
+    def V(self) -> int:  # noqa: N802 - the paper's symbol
+        """The number of distinct tokens."""
+        return len(self.vocab)
+
+    def head(self, tokens: int) -> "Corpus":
+        """The first `tokens` tokens as a corpus of its own, with the same vocabulary (so ids keep their meaning).
+
+        >>> Corpus.from_text("a b a c").head(2).tokens.tolist()
+        [0, 1]
+        """
+        if not 1 <= tokens:
+            raise ValueError(f"tokens: got {tokens}, want at least 1")
+        return Corpus(self.tokens[:tokens], self.vocab, self.doc_ids[:tokens], self.name, self.source, self.licence)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Saves to one `.npz` file; `Corpus.load` reads it back."""
+        text = np.frombuffer("\n".join(self.vocab).encode(), dtype=np.uint8)
+        if any("\n" in word for word in self.vocab):
+            raise ValueError("vocab: got a token with a line break, which a saved corpus cannot hold")
+        meta = np.array([self.name, self.source, self.licence])
+        return _save_npz(path, kind="Corpus", tokens=self.tokens, doc_ids=self.doc_ids, vocab=text, meta=meta)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Corpus":
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: the file cannot be read, or holds something else.
+        """
+        arrays = _load_npz(path, "Corpus")
+        vocab = tuple(arrays["vocab"].tobytes().decode().split("\n"))
+        return cls(arrays["tokens"], vocab, arrays["doc_ids"], *map(str, arrays["meta"]))
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """The next-token problem after counting: what may follow which context, and how often.
+
+    Column j of `P` is the distribution of the next token after context j; its support is the set of tokens that
+    followed at least once. `pi` says how often each context occurs.
+
+    Attributes:
+        P: conditional probabilities, sparse (V, m) `csc_array` of float64, columns sum to 1.
+        pi: context frequencies, shape (m,), positive, sum 1.
+        vocab: the V tokens that can come next.
+        contexts: the m contexts: ids of shape (m, T), where the id V stands for `<unk>`; or m strings.
+        n: how many occurrences were counted (0 where that is not known).
+
+    Raises:
+        ValueError: probabilities or frequencies that are negative, not finite or do not sum to 1; a context with no
+            next token; lengths that differ.
+
+    >>> labels = SoftLabels.from_text("the cat sat. the cat ran. the dog ran.", context_length=2)
+    >>> labels.context(0), labels.V, labels.m
+    ('the cat', 6, 6)
+    >>> labels.S[:, [0]].nnz            # two tokens have followed "the cat"
+    2
+    """
+
+    P: sp.csc_array
+    pi: np.ndarray
+    vocab: tuple[str, ...]
+    contexts: np.ndarray | tuple[str, ...]
+    n: int = 0
+    S: sp.csc_array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        P = sp.csc_array(self.P, dtype=np.float64, copy=True)
+        P.sum_duplicates()
+        if P.nnz and (not np.all(np.isfinite(P.data)) or P.data.min() < 0):
+            raise ValueError("P: got a probability that is negative or not finite, want numbers in [0, 1]")
+        P.eliminate_zeros()
+        V, m = P.shape
+        if V == 0 or m == 0:
+            raise ValueError(f"P: got shape {P.shape}, want at least one token and one context")
+        empty = np.flatnonzero(np.diff(P.indptr) == 0)
+        if empty.size:
+            raise ValueError(f"P: got a context with no next token (column {empty[0]}), want at least one for each")
+        if not np.allclose(P.sum(axis=0), 1.0, rtol=0, atol=1e-9):
+            raise ValueError("P: got columns that do not sum to 1, want conditional probabilities")
+        pi = np.asarray(self.pi, dtype=np.float64).copy()
+        if pi.shape != (m,):
+            raise ValueError(f"pi: got shape {pi.shape}, want ({m},), one frequency for each context")
+        if not np.all(np.isfinite(pi)) or pi.min() <= 0 or abs(pi.sum() - 1) > 1e-9:
+            raise ValueError("pi: got frequencies that are not positive with sum 1")
+        vocab = tuple(self.vocab)
+        if len(vocab) != V:
+            raise ValueError(f"vocab: got {len(vocab)} tokens, want V = {V}, one for each row of P")
+        contexts = self.contexts
+        if isinstance(contexts, np.ndarray):
+            contexts = _integers("contexts", contexts, np.int32, 2)
+            if contexts.size and not 0 <= contexts.min() <= contexts.max() <= V:
+                raise ValueError(f"contexts: got a token id outside the vocabulary, want ids in [0, {V}] ({V} is {UNK})")
+        else:
+            contexts = tuple(contexts)
+        if len(contexts) != m:
+            raise ValueError(f"contexts: got {len(contexts)}, want m = {m}, one for each column of P")
+        S = sp.csc_array((np.ones(P.nnz, dtype=bool), P.indices, P.indptr), shape=P.shape)
+        for array in (P.data, P.indices, P.indptr, S.data):
+            _frozen(array)
+        for name, value in (("P", P), ("pi", _frozen(pi)), ("vocab", vocab), ("contexts", contexts), ("S", S)):
+            object.__setattr__(self, name, value)
+
+    # --- made from ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_tokens(cls, tokens, *, context_length: int, vocab_size: int | None = None, doc_ids=None,
+                    max_contexts: int | None = None, min_count: int = 1, min_support: int = 1) -> "SoftLabels":
+        """Counts the contexts of a token sequence: see `ntputils.contexts.count_contexts`.
+
+        >>> SoftLabels.from_tokens([0, 1, 0, 2, 0, 1], context_length=1).P.toarray().round(2).tolist()
+        [[0.0, 1.0, 1.0], [0.67, 0.0, 0.0], [0.33, 0.0, 0.0]]
+        """
+        from .contexts import count_contexts
+
+        return count_contexts(tokens, context_length=context_length, vocab_size=vocab_size, doc_ids=doc_ids,
+                              max_contexts=max_contexts, min_count=min_count, min_support=min_support)
+
+    @classmethod
+    def from_text(cls, text: str, *, context_length: int, tokenizer="words", vocab_size: int | None = None,
+                  **filters: int) -> "SoftLabels":
+        """Tokenizes a text and counts its contexts: `Corpus.from_text`, then `from_tokens`.
+
+        >>> SoftLabels.from_text("to be or not to be", context_length=1).vocab
+        ('be', 'to', 'not', 'or')
+        """
+        corpus = Corpus.from_text(text, tokenizer=tokenizer)
+        return cls.from_tokens(corpus, context_length=context_length, vocab_size=vocab_size, **filters)
+
+    @classmethod
+    def from_counts(cls, counts, *, vocab: Sequence[str] | None = None,
+                    contexts: Sequence[str] | np.ndarray | None = None) -> "SoftLabels":
+        """Normalises a matrix of counts.
+
+        Args:
+            counts: how often token z followed context j, dense or sparse (V, m); any non-negative weights will do.
+            vocab: the V tokens; their row numbers where none are given.
+            contexts: the m contexts, as strings or ids of shape (m, T); their column numbers where none are given.
+
+        Returns:
+            The soft labels: P = counts over column sums, pi = column sums over the total.
+
+        Raises:
+            ValueError: counts below zero or not finite; a column with no count; lengths that differ.
+
+        >>> labels = SoftLabels.from_counts([[3, 0], [1, 2]])
+        >>> labels.pi.round(3).tolist(), labels.P.toarray().tolist()
+        ([0.667, 0.333], [[0.75, 0.0], [0.25, 1.0]])
+        """
+        C = sp.csc_array(counts if sp.issparse(counts) else np.atleast_2d(np.asarray(counts, dtype=np.float64)),
+                         dtype=np.float64, copy=True)
+        C.sum_duplicates()
+        if C.nnz and not np.all(np.isfinite(C.data)):
+            raise ValueError("counts: got a count that is not finite, want finite numbers >= 0")
+        if C.nnz and C.data.min() < 0:
+            raise ValueError(f"counts: got {C.data.min():g}, want counts >= 0")
+        totals = np.asarray(C.sum(axis=0)).ravel()
+        if C.shape[0] == 0 or C.shape[1] == 0:
+            raise ValueError(f"counts: got shape {C.shape}, want at least one token and one context")
+        if np.any(totals == 0):
+            raise ValueError(f"counts: got a context with no next token (column {int(np.argmin(totals))})")
+        whole = totals.sum()
+        n = int(round(whole)) if np.all(C.data == np.round(C.data)) else 0
+        C.data /= np.repeat(totals, np.diff(C.indptr))
+        V, m = C.shape
+        vocab = tuple(map(str, range(V))) if vocab is None else tuple(vocab)
+        contexts = tuple(map(str, range(m))) if contexts is None else contexts
+        return cls(C, totals / whole, vocab, contexts, n)
+
+    # --- what it says ------------------------------------------------------------------------------------------
+
+    @property
+    def V(self) -> int:  # noqa: N802
+        """The number of tokens that can come next (rows)."""
+        return self.P.shape[0]
+
+    @property
+    def m(self) -> int:
+        """The number of distinct contexts (columns)."""
+        return self.P.shape[1]
+
+    @property
+    def support_sizes(self) -> np.ndarray:
+        """How many distinct tokens followed each context: k_j, shape (m,)."""
+        return np.diff(self.P.indptr)
+
+    def entropy(self) -> float:
+        """The conditional entropy of the next token, in nats: the lower bound of the next-token loss.
+
+        H = - sum_j pi_j sum_{z in S_j} p_zj log p_zj (T24, Section 2).
+
+        >>> SoftLabels.from_counts([[1, 0], [1, 2]]).entropy() == 0.5 * np.log(2)
+        np.True_
+        """
+        p = self.P.data
+        return float(-np.sum(np.repeat(self.pi, self.support_sizes) * p * np.log(p)))
+
+    def merge_supports(self) -> tuple[sp.csc_array, np.ndarray, np.ndarray]:
+        """Finds the distinct supports among the m contexts.
+
+        Returns:
+            The distinct columns of S, bool (V, u), in order of first appearance; for each context the number of its
+            column there, shape (m,); and how many contexts share each, shape (u,).
+
+        >>> S, inverse, counts = SoftLabels.from_counts([[1, 2, 0], [1, 5, 1]]).merge_supports()
+        >>> S.toarray().astype(int).tolist(), inverse.tolist(), counts.tolist()
+        ([[1, 0], [1, 1]], [0, 0, 1], [2, 1])
+        """
+        from .contexts import merge_columns
+
+        return merge_columns(self.S)
+
+    def context(self, j: int) -> str:
+        """Context j as a readable string."""
+        if isinstance(self.contexts, tuple):
+            return str(self.contexts[j])
+        return " ".join(self.vocab[i] if i < self.V else UNK for i in self.contexts[j])
+
+    # --- kept --------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Saves to one `.npz` file; `SoftLabels.load` reads it back, bit for bit."""
+        strings = isinstance(self.contexts, tuple)
+        if any("\n" in word for word in self.vocab + (self.contexts if strings else ())):
+            raise ValueError("vocab: got a token or context with a line break, which a saved file cannot hold")
+        contexts = np.frombuffer("\n".join(self.contexts).encode(), np.uint8) if strings else self.contexts
+        return _save_npz(path, kind="SoftLabels", data=self.P.data, indices=self.P.indices, indptr=self.P.indptr,
+                         pi=self.pi, vocab=np.frombuffer("\n".join(self.vocab).encode(), np.uint8),
+                         contexts=contexts, n=np.int64(self.n))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "SoftLabels":
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: the file cannot be read, or holds something else.
+        """
+        a = _load_npz(path, "SoftLabels")
+        vocab = tuple(a["vocab"].tobytes().decode().split("\n"))
+        contexts = a["contexts"]
+        if contexts.ndim == 1:
+            contexts = tuple(contexts.tobytes().decode().split("\n"))
+        P = sp.csc_array((a["data"], a["indices"], a["indptr"]), shape=(len(vocab), len(a["pi"])))
+        return cls(P, a["pi"], vocab, contexts, int(a["n"]))
