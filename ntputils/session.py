@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.metadata
 import os
 import platform
 import sys
@@ -58,5 +57,5 @@ def session() -> Session:
     versions = {"python": platform.python_version()}
     for name in _SHOWN:
         if name in sys.modules:
-            versions[name] = importlib.metadata.version(name)
+            versions[name] = sys.modules[name].__version__
     return Session(scale(), device, versions)

@@ -245,7 +245,7 @@ class SoftLabels:
         >>> SoftLabels.from_tokens([0, 1, 0, 2, 0, 1], context_length=1).P.toarray().round(2).tolist()
         [[0.0, 1.0, 1.0], [0.67, 0.0, 0.0], [0.33, 0.0, 0.0]]
         """
-        from .contexts import count_contexts
+        from .contexts import count_contexts  # the constructor lives here, the counting in its own room
 
         return count_contexts(tokens, context_length=context_length, vocab_size=vocab_size, doc_ids=doc_ids,
                               max_contexts=max_contexts, min_count=min_count, min_support=min_support)

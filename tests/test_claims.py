@@ -1,0 +1,84 @@
+"""The ledger's mechanism: thresholds, verdicts, records; and that every claim of the book has a test that breaks it."""
+
+import importlib
+import json
+import math
+
+import pytest
+import yaml
+
+from ntputils import claim
+from ntputils.claims import MIME, VERDICTS, satisfies, statements
+
+
+@pytest.mark.parametrize(("threshold", "good", "bad"), [
+    ("<= 1e-12", 1e-12, 1.1e-12), (">= 0.9", 0.9, 0.8999), ("< 1", 0.999, 1), ("> 0", 1e-300, 0), ("== 0", 0, 1),
+    ("in [0.95, 1.05]", 1.05, 1.0500001), ("in [-1.01, -0.99]", -1, 1),
+])
+def test_thresholds_tell_good_from_bad(threshold, good, bad):
+    assert satisfies(good, threshold)
+    assert not satisfies(bad, threshold)
+    assert not satisfies(math.nan, threshold)
+
+
+@pytest.mark.parametrize("threshold", ["about 3", "<=", "<= x", "in [1 2]", "!= 0", "<= 1e-12 or so"])
+def test_a_threshold_of_another_form_is_refused(threshold):
+    with pytest.raises(ValueError, match="threshold"):
+        satisfies(1.0, threshold)
+
+
+def test_the_printed_line_holds_no_measurement():
+    first, second = claim("1.1", 1e-15), claim("1.1", 2e-15)
+    assert repr(first) == repr(second) and "holds" in repr(first) and "<= 1e-10" in repr(first)
+
+
+def test_the_record_is_whole_and_plain():
+    bundle = claim("1.1", 1e-15)._repr_mimebundle_()
+    record = json.loads(json.dumps(bundle[MIME]))
+    assert record["measured"] == 1e-15 and record["verdict"] in VERDICTS and record["anchor"] == "claim-1-1"
+    assert {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "discussion"} <= set(record)
+    assert f'id="{record["anchor"]}"' in bundle["text/html"]
+
+
+def test_measurements_that_are_not_finite_fail_and_stay_json():
+    record = claim("1.1", math.nan).record()
+    assert record["verdict"] == "fails" and json.loads(json.dumps(record, allow_nan=False))["measured"] == "nan"
+
+
+def test_scale_bound_and_open_claims(monkeypatch):
+    entry = statements()["1.1"]
+    monkeypatch.setitem(statements(), "1.1", {**entry, "scale_bound": True})
+    assert claim("1.1", 0).verdict == "holds at this scale"
+    assert claim("1.1", 1).verdict == "fails"
+    monkeypatch.setitem(statements(), "1.1", {**entry, "threshold": None})
+    assert claim("1.1", 1).verdict == "open"
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(KeyError, match="99.1"):
+        claim("99.1", 0)
+    with pytest.raises(TypeError, match="measured"):
+        claim("1.1", [1, 2])
+    with pytest.raises(TypeError, match="measured"):
+        claim("1.1", "small")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda e: e[0].pop("why"), "lacks"), (lambda e: e[0].update(colour="red"), "unknown fields"),
+    (lambda e: e.append(dict(e[0])), "twice"), (lambda e: e[0].update(threshold="tiny"), "threshold"),
+])
+def test_a_bad_ledger_is_refused(change, message, tmp_path, monkeypatch):
+    entries = [dict(entry) for entry in statements().values()]
+    change(entries)
+    (tmp_path / "claims.yml").write_text(yaml.safe_dump(entries))
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    with pytest.raises(ValueError, match=message):
+        statements.__wrapped__()
+
+
+def test_every_claim_has_a_test_that_breaks_it():
+    chapters = sorted({int(i.split(".")[0]) for i in statements()})
+    covered = set()
+    for chapter in chapters:
+        covered |= set(importlib.import_module(f"tests.test_claims_chapter{chapter}").COVERED)
+    assert covered == set(statements())
