@@ -42,10 +42,10 @@ style()
 session()
 
 # %% [markdown]
-# The text is small enough that both scales read all of it; they differ in how finely its growth is sampled.
+# The text is small enough that both scales read all of it; they differ in how far back its growth is followed (by halving the text).
 
 # %%
-GROWTH_STEPS = {"small": 8, "full": 40}[scale()]
+HALVINGS = {"small": 7, "full": 14}[scale()]
 kjv = load_corpus("kjv")
 print(f"{kjv.n:,} tokens, {kjv.V:,} distinct, {kjv.doc_ids[-1] + 1:,} chapters ({kjv.licence})")
 
@@ -344,13 +344,12 @@ plt.show()
 # Does more text cure it? Take longer and longer beginnings of the text.
 
 # %%
-shares = np.arange(1, GROWTH_STEPS + 1) / GROWTH_STEPS
-sizes = (shares * kjv.n).astype(int)
+sizes = kjv.n // 2 ** np.arange(HALVINGS, -1, -1)
 growing = {T: [SoftLabels.from_tokens(kjv.head(s), context_length=T) for s in sizes] for T in (1, 2, 3, 5)}
 for T, labs in growing.items():
-    slope = np.log(labs[-1].m / labs[GROWTH_STEPS // 2 - 1].m) / np.log(2)
-    print(f"T={T}: doubling the text multiplies distinct contexts by 2^{slope:.2f}, "
-          f"mean support {labs[GROWTH_STEPS // 2 - 1].support_sizes.mean():.2f} -> {labs[-1].support_sizes.mean():.2f}")
+    half, whole = labs[-2:]
+    print(f"T={T}: the second half of the text multiplies the distinct contexts by {whole.m / half.m:.2f} and takes "
+          f"the mean support from {half.support_sizes.mean():.2f} to {whole.support_sizes.mean():.2f}")
 
 # %% tags=["remove-input"]
 fig, (left, right) = plt.subplots(2, 1, figsize=(6.4, 5.6), sharex=True)
@@ -370,8 +369,7 @@ plt.show()
 # seen. (So $S$, and with it the predicted geometry, can change at a single new occurrence, however small the change in $P$.)
 
 # %%
-half = SoftLabels.from_tokens(kjv.head(kjv.n // 2), context_length=2)
-whole = by_length[2]
+half, whole = growing[2][-2:]
 
 
 def pairs(lab):
@@ -498,15 +496,17 @@ for name, lab in corpora.items():
 
 # %%
 synthetic = corpora["synthetic"]
-order = np.lexsort([tuple(c) for c in synthetic.S.toarray().astype(int)])
-fig, ax = plt.subplots(figsize=(6.4, 7))
-show_matrix(ax, synthetic.P[:, order], rows=synthetic.vocab, columns=[synthetic.context(j) for j in order],
-            title="$P$ of the synthetic language")
+order = np.lexsort(synthetic.S.toarray().astype(int))
+follow = np.flatnonzero(synthetic.S.sum(axis=1))  # the other words only stand inside contexts
+fig, ax = plt.subplots(figsize=(6.4, 6))
+show_matrix(ax, synthetic.P.toarray()[np.ix_(follow, order)], rows=[synthetic.vocab[z] for z in follow],
+            columns=[synthetic.context(j) for j in order], title="$P$ of the synthetic language")
 plt.show()
 
 # %% [markdown]
-# *The whole of a synthetic language: sixteen contexts, three next tokens each, with overlaps. Contexts that share a support
-# stand side by side: some of them are paraphrases, which later chapters will see collapse to one point.*
+# *The whole of a synthetic language (rows of words that never come next are left out). Every context has the same number of
+# next tokens, and supports overlap. Contexts with equal supports stand side by side: they are paraphrases of each other,
+# and later chapters will see them collapse to one point.*
 
 # %% [markdown]
 # ## What to take away

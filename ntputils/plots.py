@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from matplotlib.axes import Axes
 
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")  # Okabe and Ito
-SEQUENTIAL = "cividis"
+SEQUENTIAL = "Blues"  # white at zero: sparse matrices look sparse
 DIVERGING = "PuOr_r"  # orange above zero, purple below, white at zero: safe for the common kinds of colour blindness
 
 
