@@ -1,0 +1,42 @@
+# `make` alone lists the targets. All that is made lies in .venv and _build.
+
+PYTHON := $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+
+# One thread for each process: two notebooks run side by side, and sums come out the same everywhere.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks bench lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+
+book: $(INSTALLED)  ## execute the notebooks that changed and build the book into _build/html (NTP_SCALE=full: at full size)
+	@$(PY) scripts/build.py
+
+test: book  ## run every test: library, notebooks (nbval), the built book in a browser
+	$(PY) -m pytest -n 2 --dist loadscope --nbval --nbval-current-env ntputils tests notebooks/*.ipynb
+
+notebooks: $(INSTALLED)  ## make the .ipynb of every notebook from its .py, execute it, keep the text that nbval compares
+	$(PY) scripts/notebooks.py
+
+bench: $(INSTALLED)  ## run the benchmarks
+	$(PY) -m benchmarks
+
+lock: $(INSTALLED)  ## resolve the dependencies of pyproject.toml again and write requirements.lock
+	$(PY) scripts/lock.py
+
+clean:  ## remove what was built (the environment in .venv stays)
+	rm -rf _build
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "make: the book needs Python 3.11 (found: $$("$(PYTHON)" --version 2>&1)); install it so that python3.11 is on the PATH" >&2; exit 1; }
+	@test -x $(PY) || "$(PYTHON)" -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

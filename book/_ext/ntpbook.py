@@ -1,0 +1,121 @@
+"""The book's own Sphinx extension: the claims ledger, the status table, the Colab button.
+
+The build leaves `claims.json` and `status.json` at the top of the source tree; the directives here only show them.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+from pathlib import Path
+
+import docstrings
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+LEDGER = ("Claim", "Statement", "Source", "Measured", "Threshold", "Verdict")
+STATUS = ("Page", "Seconds", "Device", "Scale", "Versions")
+
+
+def read(app: Sphinx, name: str) -> list[dict]:
+    """The records that the build wrote."""
+    return json.loads((Path(app.srcdir) / name).read_text(encoding="utf-8"))
+
+
+def number(value: object) -> str:
+    """A measurement for a reader: whole numbers with commas, others to four digits.
+
+    >>> number(12345), number(0.123456), number("nan")
+    ('12,345', '0.1235', 'nan')
+    """
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def table(heads: tuple[str, ...], rows: list[list[list[nodes.Node]]], kind: str) -> nodes.container:
+    """A table in a box of its own, which scrolls, or turns into cards where the screen is narrow."""
+    group = nodes.tgroup(cols=len(heads))
+    group += [nodes.colspec(colwidth=1) for _ in heads]
+    head = nodes.thead("", _row([[nodes.Text(name)] for name in heads]))
+    group += [head, nodes.tbody("", *map(_row, rows))]
+    return nodes.container("", nodes.table("", group, classes=[kind]), classes=["ntp-table"])
+
+
+def _row(cells: list[list[nodes.Node]]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
+
+
+class ClaimsLedger(SphinxDirective):
+    """`{claims-ledger}`: all claims, part by part, each with what was measured and a link to its cell."""
+
+    def run(self) -> list[nodes.Node]:
+        claims = read(self.env.app, "claims.json")
+        if not claims:
+            return [nodes.paragraph("", "No notebook has measured a claim yet.")]
+        out: list[nodes.Node] = [self._count(claims)]
+        for part, group in itertools.groupby(claims, key=lambda claim: claim["part"]):
+            out += [nodes.rubric("", f"Part {part}"), table(LEDGER, [self._claim(c) for c in group], "claims-ledger")]
+        return out
+
+    def _count(self, claims: list[dict]) -> nodes.paragraph:
+        verdicts = collections.Counter(claim["verdict"] for claim in claims)
+        counted = ", ".join(f"{verdict}: {count}" for verdict, count in verdicts.items())
+        return nodes.paragraph("", f"{len(claims)} claims ({counted}).")
+
+    def _claim(self, claim: dict) -> list[list[nodes.Node]]:
+        page = claim["page"].removesuffix(".html")
+        target = self.env.app.builder.get_relative_uri(self.env.docname, page) + "#" + claim["anchor"]
+        link = nodes.reference("", claim["id"], internal=True, refuri=target)
+        statement, messages = self.parse_inline(claim["statement"])
+        verdict = nodes.inline("", claim["verdict"], classes=["ntp-verdict", verdict_class(claim["verdict"])])
+        threshold = claim["threshold"] if claim["threshold"] is not None else "none"
+        return [[link], [*statement, *messages], [nodes.Text(claim["source"])], [nodes.Text(number(claim["measured"]))],
+                [nodes.literal("", str(threshold))], [verdict, nodes.Text(f" ({claim['scale']})")]]
+
+
+def verdict_class(verdict: str) -> str:
+    """`holds at this scale` becomes `ntp-holds-at-this-scale`."""
+    return "ntp-" + verdict.replace(" ", "-")
+
+
+class BookStatus(SphinxDirective):
+    """`{book-status}`: for each notebook the seconds, device, scale and versions of the run that the page shows."""
+
+    def run(self) -> list[nodes.Node]:
+        records = read(self.env.app, "status.json")
+        total = sum(record["seconds"] for record in records)
+        said = nodes.paragraph("", f"{len(records)} notebooks, {total:.0f} seconds of execution in all.")
+        return [said, table(STATUS, [self._page(record) for record in records], "book-status")]
+
+    def _page(self, record: dict) -> list[list[nodes.Node]]:
+        versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+        texts = (f"{record['seconds']:.1f}", record["device"], record["scale"], versions)
+        return [[self._link(record["page"])], *([nodes.Text(text)] for text in texts)]
+
+    def _link(self, page: str) -> addnodes.pending_xref:
+        title = nodes.inline("", page, classes=["xref", "std", "std-doc"])
+        return addnodes.pending_xref("", title, refdomain="std", reftype="doc", reftarget="/" + page, refexplicit=False,
+                                     refdoc=self.env.docname, refwarn=True)
+
+
+def add_colab_button(app: Sphinx, pagename: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Puts Colab beside Binder on a notebook's page: the published copy, whose first cell installs the library."""
+    groups = [b for b in context.get("header_buttons", []) if b.get("label") == "launch-buttons"]
+    if app.config.ntpbook_colab and groups:
+        groups[0]["buttons"].append({"type": "link", "text": "Colab", "tooltip": "Open in Colab",
+                                     "icon": "_static/images/logo_colab.png",
+                                     "url": f"{app.config.ntpbook_colab}{pagename}.ipynb"})
+
+
+def setup(app: Sphinx) -> dict:
+    """Registers everything with Sphinx."""
+    app.add_config_value("ntpbook_colab", "", "html", [str])
+    app.add_directive("claims-ledger", ClaimsLedger)
+    app.add_directive("book-status", BookStatus)
+    app.connect("autodoc-process-docstring", docstrings.process, priority=400)  # napoleon comes at 500
+    app.connect("html-page-context", add_colab_button, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,5 @@
+"""Widgets that compute in the page: no kernel is needed, and where there is one it shares their state."""
+
+from .soft_labels import SoftLabelsWidget
+
+__all__ = ["SoftLabelsWidget"]

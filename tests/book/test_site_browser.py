@@ -1,0 +1,100 @@
+"""The built book in a real browser, from `file://`: nothing leaves the page, nothing fails, everything fits and moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
+PAGES = sorted(str(page.relative_to(SITE)) for page in SITE.glob("*/*.html") if not page.parts[-2].startswith("_"))
+PAGES = [*PAGES, "search.html", "genindex.html"] if PAGES else ["index.html"]
+SLIDER_PAGE = "notebooks/02_log_bilinear_model.html"
+WIDTHS = (1280, 360)
+SCHEMES = ("light", "dark")
+
+# Waits for what a page does after it is loaded: maths typeset, widgets drawn.
+SETTLED = """async () => {
+  if (window.MathJax?.startup?.promise) await MathJax.startup.promise;
+  const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
+  return [...views].every((view) => view.parentElement.querySelector(".widget-subarea > *"));
+}"""
+UNTYPESET = """() => [...document.querySelectorAll(".math")]
+  .filter((node) => !node.querySelector("mjx-container") || node.querySelector("mjx-merror"))
+  .map((node) => node.textContent)"""
+RAW_MATHS = """() => {
+  const article = document.querySelector(".bd-article")?.cloneNode(true);
+  article?.querySelectorAll("pre, code, script, mjx-container, .highlight").forEach((node) => node.remove());
+  return (article?.textContent.match(/\\\\\\(|\\\\\\[|\\$\\$|\\\\(frac|mathbb|sum|top)\\b/g) ?? []).slice(0, 5);
+}"""
+# How far the page is wider than the screen.
+OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
+
+
+def settle(page) -> None:
+    page.wait_for_function(SETTLED, timeout=60_000)
+
+
+def switch(page, width: int, scheme: str) -> None:
+    """Changes the size of the window and what the reader's system prefers, and waits until the page has followed."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("(scheme) => document.documentElement.dataset.theme === scheme", arg=scheme)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole(site, visit, name: str) -> None:
+    """No request leaves, no error is logged, all maths is typeset, nothing overflows at 360 and 1280 px, light and dark."""
+    opened = visit(site / name)
+    settle(opened.page)
+    assert opened.page.evaluate(UNTYPESET) == []
+    assert opened.page.evaluate(RAW_MATHS) == []
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            switch(opened.page, width, scheme)
+            assert opened.page.evaluate(OVERFLOW) <= 0, f"{width} px, {scheme}"
+    assert opened.left_the_page == []
+    assert opened.errors == []
+
+
+def test_figures_have_a_light_ground_in_dark_mode(site, visit) -> None:
+    page = visit(site / "notebooks" / "01_soft_labels.html", scheme="dark").page
+    ground = page.locator(".cell_output img").first.evaluate("(image) => getComputedStyle(image).backgroundColor")
+    assert min(int(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(", ")) > 200
+
+
+@pytest.fixture
+def slider(site, visit):
+    """The handle of the linked slider, and a function that reads what its target shows now."""
+    if SLIDER_PAGE not in PAGES:
+        pytest.skip(f"{SLIDER_PAGE} is not in this book")
+    page = visit(site / SLIDER_PAGE).page
+    settle(page)
+    handle = page.locator(".cell_output .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    shown = "(node) => [...node.closest('.widget-vbox').children].slice(1).map((child) => child.innerHTML).join('')"
+    return page, handle, lambda: handle.evaluate(shown)
+
+
+def test_slider_answers_to_the_keyboard(slider) -> None:
+    page, handle, target = slider
+    before = target()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    assert handle.get_attribute("aria-valuetext") == "1"
+    after = target()
+    assert after and after != before
+    page.keyboard.press("ArrowLeft")
+    assert target() == before
+
+
+def test_slider_answers_to_a_drag(slider) -> None:
+    page, handle, target = slider
+    before, box = target(), handle.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, middle, steps=8)
+    page.mouse.up()
+    assert float(handle.get_attribute("aria-valuenow")) > 1
+    assert target() != before
