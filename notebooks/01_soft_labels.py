@@ -30,8 +30,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ntputils import (Corpus, SoftLabels, centered_support, claim, load_corpus, load_labels, ntp_loss, scale, session,
-                      softmax)
+from ntputils import (Corpus, SoftLabels, centered_support, claim, load_corpus,
+                      load_labels, ntp_loss, scale, session, softmax)
 from ntputils.plots import show_growth, show_matrix, style
 
 SEED = 20240822
@@ -47,7 +47,7 @@ session()
 # %%
 HALVINGS = {"small": 7, "full": 14}[scale()]
 kjv = load_corpus("kjv")
-print(f"{kjv.n:,} tokens, {kjv.V:,} distinct, {kjv.doc_ids[-1] + 1:,} chapters ({kjv.licence})")
+print(f"{kjv.n:,} tokens, {kjv.V:,} distinct, in {kjv.doc_ids[-1] + 1:,} chapters")
 
 # %% [markdown]
 # ## What comes after *out of the land of*?
@@ -56,7 +56,7 @@ print(f"{kjv.n:,} tokens, {kjv.V:,} distinct, {kjv.doc_ids[-1] + 1:,} chapters (
 
 # %%
 labels = SoftLabels.from_tokens(kjv, context_length=5)
-names = [labels.context(j) for j in range(200)]  # contexts come in order of falling count
+names = [labels.context(j) for j in range(200)]  # the most frequent come first
 
 
 def tally(context, most=8):
@@ -132,10 +132,12 @@ plt.show()
 # *ran*; the rest is certain.
 
 # %%
-tiny = SoftLabels.from_text("the cat sat\n\nthe cat ran\n\nthe cat ran off\n\na dog ran", context_length=2)
+tiny = SoftLabels.from_text("the cat sat\n\nthe cat ran\n\nthe cat ran off\n\na dog ran",
+                            context_length=2)
 print("contexts:", [tiny.context(j) for j in range(tiny.m)])
 print("pi      :", tiny.pi.round(3))
-print(f"entropy : {tiny.entropy():.4f} = 3/5 (log 3 - 2/3 log 2) = {0.6 * (np.log(3) - 2 / 3 * np.log(2)):.4f}")
+print(f"entropy : {tiny.entropy():.4f}")
+print(f"by hand : {3 / 5 * (np.log(3) - 2 / 3 * np.log(2)):.4f} = 3/5 (log 3 - 2/3 log 2)")
 
 # %% [markdown]
 # Its $P$ and $S$, and the *centred support matrix* $\tilde S = (I - \tfrac1V \mathbf 1\mathbf 1^\top) S$, which takes from
@@ -147,7 +149,8 @@ fig, axes = plt.subplots(1, 3, figsize=(6.8, 3.2))
 rows, columns = tiny.vocab, [tiny.context(j) for j in range(tiny.m)]
 panels = {"$P$": tiny.P, "$S$": tiny.S, r"$\tilde S$": centered_support(tiny.S)}
 for ax, (title, A) in zip(axes, panels.items()):
-    show_matrix(ax, A, rows=rows if ax is axes[0] else (), columns=columns, title=title, limit=1, numbers=True)
+    show_matrix(ax, A, rows=rows if ax is axes[0] else (), columns=columns, title=title,
+                limit=1, numbers=True)
 plt.show()
 
 # %% [markdown]
@@ -166,9 +169,10 @@ plt.show()
 # Write $j(i)$ for the distinct context of sample $i$. For every $L \in \mathbb R^{V \times m}$,
 #
 # $$
-# \frac1n \sum_{i=1}^n -\log \operatorname{softmax}(L_{:,j(i)})_{z_i}
-# = \sum_{j=1}^m \hat\pi_j \Big[ \operatorname{logsumexp}(L_{:,j}) - \sum_{z\in\mathcal S_j} \hat p_{zj} L_{zj} \Big]
-# =: \mathrm{CE}(L),
+# \begin{aligned}
+# \mathrm{CE}(L) :=\; & \sum_{j=1}^m \hat\pi_j \Big[ \operatorname{logsumexp}(L_{:,j}) - \sum_{z\in\mathcal S_j} \hat p_{zj} L_{zj} \Big] \\
+# =\; & \frac1n \sum_{i=1}^n -\log \operatorname{softmax}(L_{:,j(i)})_{z_i} ,
+# \end{aligned}
 # $$
 #
 # and $\mathrm{CE}(L) \ge \mathcal H$.
@@ -194,7 +198,7 @@ before, after = kjv.tokens[:-1], kjv.tokens[1:]
 kept = (kjv.doc_ids[:-1] == kjv.doc_ids[1:]) & (after < 500)
 column = np.argsort(common.contexts[:, 0])[np.minimum(before[kept], 500)]
 by_sample = -np.log(softmax(L)[after[kept], column]).mean()
-print(f"{kept.sum():,} samples, {common.m} distinct contexts, loss {by_sample:.6f} nats")
+print(f"{kept.sum():,} samples, {common.m} contexts, loss {by_sample:.6f} nats")
 claim("1.1", abs(by_sample - ntp_loss(L, common)))
 
 # %% [markdown]
@@ -221,23 +225,26 @@ widget
 # %% [markdown]
 # ## How the problem grows with the context
 #
-# Now the King James Version with contexts of one to eight tokens, documents being its chapters.
+# Now the King James Version with contexts of one to eight tokens, documents being its chapters. The table counts distinct
+# contexts and distinct supports, and gives the mean size of a support, the share of contexts that are one-hot, and
+# the entropy bound.
 
 # %%
 lengths = range(1, 9)
 by_length = {T: SoftLabels.from_tokens(kjv, context_length=T) for T in lengths}
-print(" T  contexts  distinct supports  mean support  one-hot contexts   H (nats)")
+print(" T  contexts  supports   mean size  one-hot   H (nats)")
 for T, lab in by_length.items():
-    one_hot, u = np.mean(lab.support_sizes == 1), lab.merge_supports()[0].shape[1]
-    print(f"{T:2d} {lab.m:9,} {u:18,} {lab.support_sizes.mean():13.2f} {one_hot:17.1%} {lab.entropy():10.3f}")
+    k, u = lab.support_sizes, lab.merge_supports()[0].shape[1]
+    print(f"{T:2d} {lab.m:9,} {u:9,} {k.mean():11.2f} {np.mean(k == 1):8.1%} {lab.entropy():10.3f}")
 
 # %% tags=["remove-input"]
 fig, ax = plt.subplots()
+labs, first = list(by_length.values()), by_length[1].entropy()
 curves = {
-    "one-hot, of distinct contexts": [np.mean(lab.support_sizes == 1) for lab in by_length.values()],
-    "one-hot, of occurrences": [lab.pi[lab.support_sizes == 1].sum() for lab in by_length.values()],
-    "seen once, of distinct contexts": [np.mean(lab.pi * lab.n < 1.5) for lab in by_length.values()],
-    "entropy left, of that at $T=1$": [lab.entropy() / by_length[1].entropy() for lab in by_length.values()],
+    "one-hot, of distinct contexts": [np.mean(lab.support_sizes == 1) for lab in labs],
+    "one-hot, of occurrences": [lab.pi[lab.support_sizes == 1].sum() for lab in labs],
+    "seen once, of distinct contexts": [np.mean(lab.pi * lab.n < 1.5) for lab in labs],
+    "entropy left, of that at $T=1$": [lab.entropy() / first for lab in labs],
 }
 show_growth(ax, list(lengths), curves, xlabel="context length $T$ (tokens)", ylabel="share")
 ax.set_ylim(0, 1.02)
@@ -245,7 +252,8 @@ plt.show()
 
 # %% [markdown]
 # *Shares in the King James Version against context length. By five tokens nearly every distinct context is one-hot, and
-# nearly all of those because they were seen once; yet the contexts that recur, counted by occurrence, are not.*
+# nearly all of those because they were seen once. Counted by occurrence, the change comes later: one-hot contexts are
+# in the majority only from four tokens on.*
 #
 # A reviewer of the paper read it as a theory of one-hot labels; the authors answered that soft labels are the point. The
 # text says that both describe something. Count *distinct* contexts, and one-hot is the rule:
@@ -294,12 +302,12 @@ deep = np.flatnonzero(kjv.doc_ids[8:] == kjv.doc_ids[:-8]) + 8
 def entropy_at(T):
     """The entropy bound of contexts of T tokens at the positions `deep` (nats)."""
     documents = np.repeat(np.arange(len(deep)), T + 1)  # each sample a document of its own
-    windows = kjv.tokens[deep[:, None] + np.arange(-T, 1)]
-    return SoftLabels.from_tokens(windows.ravel(), context_length=T, doc_ids=documents).entropy()
+    windows = kjv.tokens[deep[:, None] + np.arange(-T, 1)].ravel()
+    return SoftLabels.from_tokens(windows, context_length=T, doc_ids=documents).entropy()
 
 
 fair = [entropy_at(T) for T in lengths]
-print(" ".join(f"{h:.3f}" for h in fair), "nats")
+print("same positions:", " ".join(f"{h:.3f}" for h in fair), "nats")
 claim("1.2", np.diff(fair).max())
 
 # %% [markdown]
@@ -314,13 +322,15 @@ shuffled = Corpus(rng.permutation(kjv.tokens), kjv.vocab, kjv.doc_ids, name="shu
 null = [SoftLabels.from_tokens(shuffled, context_length=T).entropy() for T in lengths]
 frequency = np.bincount(kjv.tokens) / kjv.n
 unigram = -np.sum(frequency * np.log(frequency))
-print("unigram entropy", f"{unigram:.3f}", "nats; shuffled:", " ".join(f"{h:.3f}" for h in np.abs(null)))
+print(f"no context: {unigram:.3f} nats")
+print("shuffled  :", " ".join(f"{h:.3f}" for h in np.abs(null)))
 claim("1.12", null[4] / unigram)
 
 # %% tags=["remove-input"]
 fig, ax = plt.subplots()
-show_growth(ax, [0, *lengths], {"King James Version": [unigram, *fair], "the same tokens, shuffled": [unigram, *null]},
-            xlabel="context length $T$ (tokens)", ylabel="entropy bound (nats)")
+curves = {"King James Version": [unigram, *fair], "the same tokens, shuffled": [unigram, *null]}
+show_growth(ax, [0, *lengths], curves, xlabel="context length $T$ (tokens)",
+            ylabel="entropy bound (nats)")
 ax.set_ylim(0)
 plt.show()
 
@@ -345,18 +355,20 @@ plt.show()
 
 # %%
 sizes = kjv.n // 2 ** np.arange(HALVINGS, -1, -1)
-growing = {T: [SoftLabels.from_tokens(kjv.head(s), context_length=T) for s in sizes] for T in (1, 2, 3, 5)}
-for T, labs in growing.items():
-    half, whole = labs[-2:]
-    print(f"T={T}: the second half of the text multiplies the distinct contexts by {whole.m / half.m:.2f} and takes "
-          f"the mean support from {half.support_sizes.mean():.2f} to {whole.support_sizes.mean():.2f}")
+growing = {T: [SoftLabels.from_tokens(kjv.head(s), context_length=T) for s in sizes]
+           for T in (1, 2, 3, 5)}
+for T, (*_, half, whole) in growing.items():
+    k, K = half.support_sizes.mean(), whole.support_sizes.mean()
+    print(f"T={T}: twice the text, {whole.m / half.m:.2f} times the contexts, "
+          f"mean support {k:.2f} -> {K:.2f}")
 
 # %% tags=["remove-input"]
 fig, (left, right) = plt.subplots(2, 1, figsize=(6.4, 5.6), sharex=True)
-show_growth(left, sizes / 1e3, {f"$T={T}$": [lab.m for lab in labs] for T, labs in growing.items()}, xlabel="",
-            ylabel="distinct contexts", log="xy")
-show_growth(right, sizes / 1e3, {f"$T={T}$": [lab.entropy() for lab in labs] for T, labs in growing.items()},
-            xlabel="thousands of tokens read", ylabel="entropy bound (nats)", log="x")
+number = {f"$T={T}$": [lab.m for lab in labs] for T, labs in growing.items()}
+bound = {f"$T={T}$": [lab.entropy() for lab in labs] for T, labs in growing.items()}
+show_growth(left, sizes / 1e3, number, xlabel="", ylabel="distinct contexts", log="xy")
+show_growth(right, sizes / 1e3, bound, xlabel="thousands of tokens read",
+            ylabel="entropy bound (nats)", log="x")
 right.get_legend().remove()
 plt.show()
 
@@ -389,7 +401,8 @@ claim("1.9", len(np.setdiff1d(pairs(half), pairs(whole))))
 # %%
 start = int(0.9 * kjv.n)
 early = SoftLabels.from_tokens(kjv.head(start), context_length=5)
-late = SoftLabels.from_tokens(kjv.tokens[start:], context_length=5, doc_ids=kjv.doc_ids[start:], vocab_size=kjv.V)
+late = SoftLabels.from_tokens(kjv.tokens[start:], context_length=5,
+                              doc_ids=kjv.doc_ids[start:], vocab_size=kjv.V)
 known = {row.tobytes() for row in early.contexts}
 is_new = np.array([row.tobytes() not in known for row in late.contexts])
 claim("1.8", late.pi[is_new].sum())
@@ -404,9 +417,9 @@ claim("1.8", late.pi[is_new].sum())
 windows = np.lib.stride_tricks.sliding_window_view(kjv.tokens, 6)
 inside = windows[kjv.doc_ids[5:] == kjv.doc_ids[:-5]]
 repeats = (inside[:, :5] == inside[:, 5:]).any(axis=1).mean()
-shuffled_next = rng.permutation(inside[:, 5:])
-print(f"{repeats:.1%} of next tokens stand in their context, {(inside[:, :5] == shuffled_next).any(axis=1).mean():.1%} "
-      "of next tokens drawn from elsewhere in the text would")
+by_chance = (inside[:, :5] == rng.permutation(inside[:, 5:])).any(axis=1).mean()
+print(f"{repeats:.1%} of next tokens stand in their own context;")
+print(f"{by_chance:.1%} would if they were drawn from anywhere in the text")
 claim("1.10", repeats)
 
 # %% [markdown]
@@ -442,14 +455,14 @@ starts = np.flatnonzero(np.diff(kjv.doc_ids, prepend=-1))
 sequences = np.minimum(kjv.tokens[starts[:, None] + np.arange(9)], 199)  # 199: any rarer token
 PAD = 200
 padded = np.concatenate([np.full((len(starts), 7), PAD), sequences], axis=1)
-samples = np.concatenate([padded[:, t:t + 9] for t in range(8)])  # 8 tokens of context, then the next token
+samples = np.concatenate([padded[:, t:t + 9] for t in range(8)])  # context, next token
 prefixes, column = np.unique(samples[:, :8], axis=0, return_inverse=True)
 counts = np.zeros((200, len(prefixes)))
 np.add.at(counts, (samples[:, 8], column.ravel()), 1)
 autoregressive = SoftLabels.from_counts(counts)
 L = rng.normal(size=counts.shape)
 by_position = -np.log(softmax(L)[samples[:, 8], column.ravel()]).reshape(8, -1).mean(axis=1)
-print("loss at positions 1..8:", by_position.round(3))
+print("loss at positions 1 to 8:", by_position.round(2))
 claim("1.11", abs(by_position.mean() - ntp_loss(L, autoregressive)))
 
 # %% [markdown]
@@ -474,7 +487,7 @@ claim("1.4", np.diff(distinct).min())
 sentences = [["once", "upon", last] for last in ("a", "the", "my", "time")]
 H = [SoftLabels.from_tokens(sum((s[:t + 1] for s in sentences), []), context_length=t,
                             doc_ids=np.repeat(range(4), t + 1)).entropy() for t in (1, 2)]
-print("entropy after one and after two tokens:", np.round(H, 3) + 0.0)
+print(f"entropy after one token {abs(H[0]):.3f}, after two {H[1]:.3f} nats")
 claim("1.3", H[1] - H[0])
 
 # %% [markdown]
@@ -488,18 +501,21 @@ claim("1.3", H[1] - H[0])
 recurring = SoftLabels.from_tokens(kjv, context_length=5, min_count=2)
 corpora = {"King James Version": five, "  seen at least twice": recurring,
            "TinyStories, at least twice": load_labels("tinystories-counts"),
-           "synthetic": SoftLabels.from_tokens(load_corpus("synthetic", seed=SEED), context_length=5)}
-print(f"{'five-token contexts':28s} {'V':>6s} {'m':>8s} {'supports':>9s} {'mean k':>7s} {'one-hot':>8s} {'H':>6s}")
+           "synthetic": SoftLabels.from_tokens(load_corpus("synthetic", seed=SEED),
+                                               context_length=5)}
+print(" " * 28 + "     V        m  supports  mean k  one-hot      H")
 for name, lab in corpora.items():
     k, u = lab.support_sizes, lab.merge_supports()[0].shape[1]
-    print(f"{name:28s} {lab.V:6,} {lab.m:8,} {u:9,} {k.mean():7.2f} {np.mean(k == 1):8.1%} {lab.entropy():6.3f}")
+    print(f"{name:28s}{lab.V:6,} {lab.m:8,} {u:9,} {k.mean():7.2f} {np.mean(k == 1):8.1%}"
+          f" {lab.entropy():6.3f}")
 
 # %%
 synthetic = corpora["synthetic"]
 order = np.lexsort(synthetic.S.toarray().astype(int))
-follow = np.flatnonzero(synthetic.S.sum(axis=1))  # the other words only stand inside contexts
+follow = np.flatnonzero(synthetic.S.sum(axis=1))  # others only stand inside contexts
 fig, ax = plt.subplots(figsize=(6.4, 6))
-show_matrix(ax, synthetic.P.toarray()[np.ix_(follow, order)], rows=[synthetic.vocab[z] for z in follow],
+show_matrix(ax, synthetic.P.toarray()[np.ix_(follow, order)],
+            rows=[synthetic.vocab[z] for z in follow],
             columns=[synthetic.context(j) for j in order], title="$P$ of the synthetic language")
 plt.show()
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,16 +39,18 @@ def _save_npz(path: str | os.PathLike, **arrays: np.ndarray) -> Path:
     return path
 
 
-def _load_npz(path: str | os.PathLike, kind: str) -> dict[str, np.ndarray]:
+def _load_npz(path: str | os.PathLike, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Reads a file that `_save_npz` wrote; a ValueError names what is wrong with any other."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError) as error:
+        with open(path, "rb") as file:
+            arrays = dict(np.load(file, allow_pickle=False))
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"path: cannot read {str(path)!r} as a saved {kind} ({error})") from error
     found = str(arrays.get("kind", "nothing that names itself"))
     if found != kind:
         raise ValueError(f"path: {str(path)!r} holds {found}, not a saved {kind}")
+    if missing := [name for name in names if name not in arrays]:
+        raise ValueError(f"path: {str(path)!r} is a saved {kind} without its {', '.join(missing)}")
     return arrays
 
 
@@ -55,6 +59,9 @@ def _integers(name: str, values: object, dtype: type, ndim: int) -> np.ndarray:
     array = np.asarray(values)
     if array.ndim != ndim or (array.size and array.dtype.kind not in "iu"):
         raise TypeError(f"{name}: got {array.dtype} with {array.ndim} axes, want integers with {ndim}")
+    limits = np.iinfo(dtype)
+    if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+        raise ValueError(f"{name}: got {array.min()} to {array.max()}, want integers of {limits.bits} bits")
     return _frozen(array.astype(dtype))
 
 
@@ -161,7 +168,7 @@ class Corpus:
         Raises:
             ValueError: the file cannot be read, or holds something else.
         """
-        arrays = _load_npz(path, "Corpus")
+        arrays = _load_npz(path, "Corpus", ("tokens", "vocab", "doc_ids", "meta"))
         vocab = tuple(arrays["vocab"].tobytes().decode().split("\n"))
         return cls(arrays["tokens"], vocab, arrays["doc_ids"], *map(str, arrays["meta"]))
 
@@ -369,7 +376,7 @@ class SoftLabels:
         Raises:
             ValueError: the file cannot be read, or holds something else.
         """
-        a = _load_npz(path, "SoftLabels")
+        a = _load_npz(path, "SoftLabels", ("data", "indices", "indptr", "pi", "vocab", "contexts", "n"))
         vocab = tuple(a["vocab"].tobytes().decode().split("\n"))
         contexts = a["contexts"]
         if contexts.ndim == 1:
