@@ -1,4 +1,4 @@
-"""Counting contexts of five tokens and what follows them: ntputils, collections.Counter, Polars and DuckDB, side by side.
+"""Counting contexts of five tokens and what follows them: ntputils, Counter, Polars and DuckDB, side by side.
 
     python benchmarks/counting.py [--tokens 2000000 20000000] [--kjv] [--only Counter Polars] [--repeats 1]
 

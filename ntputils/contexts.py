@@ -40,9 +40,9 @@ def _whole(name: str, value: object) -> int:
 class _Text:
     """Tokens ready to be counted: ids below V are the vocabulary, the id V is `<unk>`."""
 
-    ids: np.ndarray          # (n,) int32
-    vocab: tuple[str, ...]   # V
-    breaks: np.ndarray       # (n - 1,) bool: a document ends between i and i + 1; or empty: one document
+    ids: np.ndarray         # (n,) int32
+    vocab: tuple[str, ...]  # V
+    breaks: np.ndarray      # (n - 1,) bool: a document ends between i and i + 1; or empty: one document
 
     @property
     def radix(self) -> int:
@@ -138,25 +138,20 @@ def _pack(columns: list[np.ndarray], radices: list[int]) -> np.ndarray:
 
 def _starts(ordered: np.ndarray) -> np.ndarray:
     """Where a new value begins in a sorted array: bool, its first entry True."""
-    new = np.empty(len(ordered), bool)
-    new[:1] = True
+    new = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     return new
 
 
 def _ends(new: np.ndarray) -> np.ndarray:
     """Where the runs of a sorted array begin, and after them where the last one ends: int32."""
-    ends = np.empty(np.count_nonzero(new) + 1, np.int32)
-    ends[:-1] = np.flatnonzero(new)
-    ends[-1] = len(new)
-    return ends
+    return np.append(np.flatnonzero(new).astype(np.int32), np.int32(len(new)))
 
 
 def _rank(key: np.ndarray, bound: int, capacity: int = _CAPACITY) -> tuple[np.ndarray, np.ndarray]:
-    """Replaces numbers by their rank among the distinct ones: exact, order kept. Overwrites `key`.
+    """Replaces numbers by their rank among the distinct ones, exactly, order kept; overwrites `key`.
 
-    Returns:
-        The ranks, int32 (n,), and the distinct numbers, rising.
+    Returns the ranks, int32 (n,), and the distinct numbers, rising.
     """
     bits = max(1, (len(key) - 1).bit_length())
     if bound << bits <= capacity:  # number and position fit in one word: a sort does, far cheaper than an argsort
@@ -170,9 +165,7 @@ def _rank(key: np.ndarray, bound: int, capacity: int = _CAPACITY) -> tuple[np.nd
         key = key[position]
     new = _starts(key)
     ranks = np.empty(len(key), np.int32)
-    number = np.cumsum(new, dtype=np.int32)
-    number -= 1
-    ranks[position] = number
+    ranks[position] = np.cumsum(new, dtype=np.int32) - np.int32(1)
     return ranks, key[new]
 
 
@@ -335,11 +328,10 @@ def count_contexts(tokens, *, context_length: int, vocab_size: int | None = None
     ([[0, 1], [1, 2], [2, 0]], [0.5, 0.25, 0.25], [0.0, 0.0, 0.5, 0.5])
     >>> count_contexts("to be or not to be".split(), context_length=1, vocab_size=2).context(1)
     '<unk>'
-    >>> count_contexts([0, 1], context_length=2)
+    >>> count_contexts([], context_length=2)
     Traceback (most recent call last):
         ...
-    ValueError: context_length: got 2 for 2 tokens in 1 documents, and no context has a next token in the vocabulary; want
-    a shorter one, or more text
+    ValueError: tokens: got none, want at least one token
     """
     T = _whole("context_length", context_length)
     vocab_size = None if vocab_size is None else _whole("vocab_size", vocab_size)

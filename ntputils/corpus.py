@@ -325,10 +325,13 @@ def load_corpus(name: str, **options) -> Corpus:
     | name | what | options |
     |---|---|---|
     | `"kjv"` | the King James Version: 31,102 verses, a document is a chapter; needs no network | `tokenizer` |
-    | `"tinystories"` | TinyStories from the Hugging Face hub, cached there | `split` ("valid" or "train"), `limit` (stories), `tokenizer` |
-    | `"synthetic"` | a seeded small language: five-word contexts that share next words | `seed` (int or Generator), `contexts`, `support_size`, `repeats` (least, most) |
+    | `"tinystories"` | TinyStories from the Hugging Face hub, cached there | `split`, `limit`, `tokenizer` |
+    | `"synthetic"` | a small language: contexts that share next words | `seed`, `contexts`, `support_size`, `repeats` |
     | `"file"` | a text file | `path`, `encoding`, `tokenizer`, `title`, `licence` |
     | `"text"` | a string | `text`, `tokenizer`, `title`, `source`, `licence` |
+
+    `split` is "valid" or "train", `limit` a number of stories; `seed` is a whole number or a NumPy generator, `repeats`
+    how often a sentence occurs at least and at most.
 
     Args:
         name: one of the names above.

@@ -32,6 +32,9 @@ def _save_npz(path: str | os.PathLike, **arrays: np.ndarray) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, **arrays)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)  # a temporary file is for its owner alone; a saved one follows the umask
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -193,9 +196,9 @@ class SoftLabels:
 
     >>> labels = SoftLabels.from_text("the cat sat. the cat ran. the dog ran.", context_length=2)
     >>> labels.context(0), labels.V, labels.m
-    ('the cat', 6, 6)
-    >>> labels.S[:, [0]].nnz            # two tokens have followed "the cat"
-    2
+    ('. the', 6, 8)
+    >>> [labels.vocab[z] for z in labels.P[:, [0]].indices]     # these have followed it
+    ['cat', 'dog']
     """
 
     P: sp.csc_array
@@ -334,7 +337,7 @@ class SoftLabels:
         np.True_
         """
         p = self.P.data
-        return float(-np.sum(np.repeat(self.pi, self.support_sizes) * p * np.log(p)))
+        return float(np.sum(np.repeat(self.pi, self.support_sizes) * p * -np.log(p)) + 0.0)  # no -0.0
 
     def merge_supports(self) -> tuple[sp.csc_array, np.ndarray, np.ndarray]:
         """Finds the distinct supports among the m contexts.

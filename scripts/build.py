@@ -1,7 +1,7 @@
 """Builds the book: `python scripts/build.py [--root FOLDER]`; `make book` calls it.
 
-Inputs are hashed; notebooks are executed (those that changed); pages are made afresh with warnings as errors; only a
-site without any fault takes the place of the last good one.
+Inputs are hashed; notebooks are executed (those that changed); pages are made afresh with warnings as errors;
+only a site without any fault takes the place of the last good one.
 """
 
 from __future__ import annotations
@@ -74,13 +74,15 @@ def summary(book: Book, seconds: float) -> str:
     verdicts = collections.Counter(claim["verdict"] for claim in claims)
     counted = ", ".join(f"{verdict}: {number}" for verdict, number in verdicts.items())
     index = book.site / "index.html"
-    return f"{len(claims)} claims ({counted or 'none yet'})\n{seconds:.1f} s\nopen {index}\n     {index.as_uri()}"
+    return (f"{len(claims)} claims ({counted or 'none yet'})\n{seconds:.1f} s\n"
+            f"open {index}\n     {index.as_uri()}")
 
 
 def main() -> int:
     """Builds and reports; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="the book's folder")
+    here = Path(__file__).resolve().parent.parent
+    parser.add_argument("--root", type=Path, default=here, help="the book's folder")
     book = Book(parser.parse_args().root.resolve())
     start = time.perf_counter()
     try:

@@ -1,7 +1,7 @@
 """Makes the notebooks from their scripts: `make notebooks`.
 
-Each `.py` becomes its `.ipynb` (outputs and cell ids are kept where cells are unchanged), is executed as the book
-executes it (or taken from the book's cache), and gets back the text that nbval compares, nothing else.
+Each `.py` becomes its `.ipynb` (outputs and cell ids are kept where cells are unchanged), is executed as the
+book executes it (or taken from the book's cache), and gets back the text that nbval compares, nothing else.
 """
 
 from __future__ import annotations

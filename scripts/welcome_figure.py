@@ -1,10 +1,10 @@
 """Draws the figure of the welcome page from eleven two-word sentences, by way of the library.
 
     python scripts/welcome_figure.py            writes book/assets/support-to-geometry.html
-    python scripts/welcome_figure.py --check    exit code 1 if the committed file is not what this script draws
+    python scripts/welcome_figure.py --check    exit code 1 if the committed file is not what this draws
 
-The figure is a fragment of HTML: six small SVG drawings that the page wraps, three in a row on a desk and two on a
-phone. Letters and lines take the colour of the page's text, so the figure follows light and dark mode.
+The figure is a fragment of HTML: six small SVG drawings that the page wraps, three in a row on a desk and two
+on a phone. Letters and lines take the colour of the page's text, so the figure follows light and dark mode.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from ntputils import SoftLabels, centered_support, factor
 from ntputils.plots import CYCLE, DIVERGING
 
 TARGET = Path(__file__).parent.parent / "book" / "assets" / "support-to-geometry.html"
-SENTENCES = ("cats eat", "cats sleep", "dogs eat", "dogs sleep", "children eat", "children sleep", "children sing",
-             "taps drip", "taps leak", "pipes drip", "pipes leak")
-ALT = ("Six drawings. First, eleven two-word sentences: cats and dogs eat and sleep; children eat, sleep and sing; taps "
-       "and pipes drip and leak. Second, the support matrix: a filled cell where a word has followed a context. Third, "
-       "the centred support matrix: the same with each column's mean taken off. Fourth, the predicted cosines between "
-       "contexts: 1 for cats and dogs and for taps and pipes, positive for children with cats or dogs, negative between "
-       "animals and pipes. Fifth, the predicted cosines between words: 1 for eat and sleep and for drip and leak. Sixth, "
-       "a map: cats and dogs at one point, taps and pipes at one point opposite, eat and sleep at one point, drip and "
-       "leak at one point.")
+SENTENCES = ("cats eat", "cats sleep", "dogs eat", "dogs sleep", "children eat", "children sleep",
+             "children sing", "taps drip", "taps leak", "pipes drip", "pipes leak")
+ALT = ("Six drawings. First, eleven two-word sentences: cats and dogs eat and sleep; children eat, sleep "
+       "and sing; taps and pipes drip and leak. Second, the support matrix: a filled cell where a word has "
+       "followed a context. Third, the centred support matrix: the same with each column's mean taken off. "
+       "Fourth, the predicted cosines between contexts: 1 for cats and dogs and for taps and pipes, "
+       "positive for children with cats or dogs, negative between animals and pipes. Fifth, the predicted "
+       "cosines between words: 1 for eat and sleep and for drip and leak. Sixth, a map: cats and dogs at "
+       "one point, taps and pipes at one point opposite, eat and sleep at one point, drip and leak at one "
+       "point.")
 SIZE, LEFT, TOP, EDGE = 200, 56, 70, 196  # a drawing; where its matrix begins and ends
 
 
@@ -55,10 +56,12 @@ def drawing(title: str, *parts: str) -> str:
     return f'<svg viewBox="0 0 {SIZE} {SIZE}" aria-hidden="true">{head}{"".join(parts)}</svg>'
 
 
-def matrix(title: str, A: np.ndarray, rows: tuple[str, ...], columns: tuple[str, ...], numbers: bool = True) -> str:
+def matrix(title: str, A: np.ndarray, rows: tuple[str, ...], columns: tuple[str, ...], *,
+           numbers: bool = True) -> str:
     """A matrix as coloured cells with labels; without numbers, a one is a filled cell."""
     width, height = (EDGE - LEFT) / A.shape[1], (EDGE - TOP) / A.shape[0]
-    parts = [text(LEFT - 6, TOP + (i + 0.5) * height + 4, row, text_anchor="end") for i, row in enumerate(rows)]
+    parts = [text(LEFT - 6, TOP + (i + 0.5) * height + 4, row, text_anchor="end")
+             for i, row in enumerate(rows)]
     for j, column in enumerate(columns):
         x = LEFT + (j + 0.5) * width + 3
         parts.append(text(x, TOP - 6, column, 12, transform=f"rotate(-50 {x:g} {TOP - 6:g})"))
@@ -66,7 +69,8 @@ def matrix(title: str, A: np.ndarray, rows: tuple[str, ...], columns: tuple[str,
         red, green, blue, _ = mpl.colormaps[DIVERGING]((value + 1) / 2)
         fill = mpl.colors.to_hex((red, green, blue)) if numbers else (CYCLE[0] if value else "none")
         parts.append(f'<rect x="{LEFT + j * width + 1:g}" y="{TOP + i * height + 1:g}" width="{width - 2:g}" '
-                     f'height="{height - 2:g}" rx="2" fill="{fill}" stroke="currentColor" stroke-opacity="0.35"/>')
+                     f'height="{height - 2:g}" rx="2" fill="{fill}" stroke="currentColor" '
+                     'stroke-opacity="0.35"/>')
         if numbers:
             ink = "#fff" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else "#000"
             shown = f"{value:.1f}".replace("-0.0", "0.0").replace("-", "\u2212")
@@ -100,8 +104,8 @@ def plane(title: str, W: np.ndarray, H: np.ndarray, labels: SoftLabels) -> str:
                      f'<rect x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" fill="{CYCLE[1]}"/>')
             style = {"font_style": "italic"} if mark == "word" else {}
             below = mark == "word" or py < 0
-            parts += [shape, text(round(x, 1), round(y + (19 if below else -10), 1), name, 12, text_anchor="middle",
-                                  **style)]
+            parts += [shape, text(round(x, 1), round(y + (19 if below else -10), 1), name, 12,
+                                  text_anchor="middle", **style)]
     return drawing(title, *parts)
 
 
@@ -119,7 +123,7 @@ def figure() -> str:
     W, H = factor(proxy)
     if W.shape[1] != 2:
         raise ValueError(f"SENTENCES: their centred support has rank {W.shape[1]}, and the map wants rank 2")
-    turn = np.sign([H[0, contexts.index("cats")], H[1, contexts.index("cats")]])  # signs are free: cats go upper right
+    turn = np.sign(H[:, contexts.index("cats")])  # signs are free: cats go to the upper right
     W, H = W * turn, H * turn[:, None]
     drawings = (sentences("1  The text"),
                 matrix("2  What has followed", labels.S.toarray(), words, contexts, numbers=False),
@@ -129,12 +133,14 @@ def figure() -> str:
                 plane("6  The map", W, H, labels))
     return (f'<div class="ntp-six" role="img" aria-label="{escape(ALT)}">\n'
             "<style>.ntp-six{display:flex;flex-wrap:wrap;gap:.9rem;margin:1rem 0}"
-            ".ntp-six svg{flex:1 1 30%;min-width:138px;max-width:260px;fill:currentColor;overflow:visible}</style>\n"
+            ".ntp-six svg{flex:1 1 30%;min-width:138px;max-width:260px;fill:currentColor;overflow:visible}"
+            "</style>\n"
             + "\n".join(drawings) + "\n</div>\n")
 
 
 if __name__ == "__main__":
     drawn = figure()
     if sys.argv[1:] == ["--check"]:
-        sys.exit(TARGET.read_text(encoding="utf-8") != drawn and f"{TARGET.name} is out of date: run {sys.argv[0]}")
+        stale = TARGET.read_text(encoding="utf-8") != drawn
+        sys.exit(f"{TARGET.name} is out of date: run {sys.argv[0]}" if stale else 0)
     TARGET.write_text(drawn, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the tests share: the built site, a browser that works without a network, and a recorded visit to a page.
+"""What the tests share: the built site, a browser that needs no network, and a recorded visit to a page.
 
 Every skip of the suite has its reason here, in one list.
 """
@@ -45,8 +45,8 @@ def site() -> Path:
 def browser() -> Iterator:
     """A headless browser (Playwright's `Browser`), one for each module.
 
-    Playwright's event loop is the thread's running loop while it lives: it must end before nbval's cells run in
-    the same process, so it is not kept for the session.
+    Playwright's event loop is the thread's running loop while it lives: it must end before nbval's cells run
+    in the same process, so it is not kept for the session.
     """
     executable = find_browser()
     if executable is None:
@@ -81,7 +81,7 @@ class Visit:
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[..., Visit]]:
-    """A function `visit(path, width=1280, scheme="light")` that opens a local file and records what happens."""
+    """A function `visit(path, width=1280, scheme="light")` that opens a file and records what happens."""
     contexts = []
 
     def open_page(path: Path | str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Visit:

@@ -67,7 +67,8 @@ def slow_documents(text):
 
 
 # Characters old enough that every Unicode table knows them.
-TEXTS = st.text(st.sampled_from("aAbÉéßİΣσ'’'’  12٣٤.,-—!\n\n\n\r\t\u00a0\u200b\u00ad\u2028\u0301\u0323漢字🙂_$"), max_size=40)
+ALPHABET = "aAbÉéßİΣσ'’'’  12٣٤.,-—!\n\n\n\r\t\u00a0\u200b\u00ad\u2028\u0301\u0323漢字🙂_$"
+TEXTS = st.text(st.sampled_from(ALPHABET), max_size=40)
 
 
 @given(TEXTS)
@@ -143,11 +144,12 @@ def test_corpus_from_text_holds_tokens_documents_and_licence():
 
 @pytest.mark.parametrize("call, error, message", [
     (lambda: tokenize(b"a"), TypeError, "text: got bytes, want a string"),
-    (lambda: tokenize("a", "word"), TypeError, "tokenizer: got 'word', want one of 'words', 'characters' or a function"),
+    (lambda: tokenize("a", "word"), TypeError, "tokenizer: got 'word', want one of 'words', 'characters' or a"),
     (lambda: tokenize("a", None), TypeError, "tokenizer: got None"),
     (lambda: Corpus.from_text(" \n"), ValueError, "text: got no token .*want at least one"),
     (lambda: Corpus.from_text("ab", tokenizer=lambda s: [1, 2]), TypeError, r"tokens: got 1 \(int\).*want strings"),
-    (lambda: load_corpus("bible"), KeyError, "got 'bible', want one of 'kjv', 'tinystories', 'synthetic', 'file', 'text'"),
+    (lambda: load_corpus("bible"), KeyError,
+     "got 'bible', want one of 'kjv', 'tinystories', 'synthetic', 'file', 'text'"),
     (lambda: load_labels("kjv"), KeyError, "got 'kjv', want one of 'tinystories-counts'"),
     (lambda: load_corpus("synthetic", contexts=0), ValueError, "contexts: got 0, want from 1 to 32"),
     (lambda: load_corpus("synthetic", contexts=33), ValueError, "contexts: got 33, want from 1 to 32"),
@@ -177,7 +179,7 @@ def test_a_file_in_any_encoding(tmp_path):
 
 def test_an_unreadable_file_is_named(tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    cases = [("missing.txt", "utf-8", "path: got '.*missing.txt', which cannot be read .No such file.*want a text file in utf-8"),
+    cases = [("missing.txt", "utf-8", "path: got '.*missing.txt', which cannot be read .No such.*want a text file"),
              ("", "utf-8", "path: got .*which cannot be read .Is a directory.*want a text file"),
              ("latin.txt", "utf-8", r"path: got '.*latin.txt', which is not utf-8 \(byte 3\).*encoding="),
              ("latin.txt", "klingon", "encoding: got 'klingon', which Python does not know"),
@@ -202,7 +204,8 @@ def kjv():
 
 def test_kjv_is_whole():
     verses = corpus_module._kjv_verses()
-    assert len(verses) == 31_102 and len({v // 1000 for v in verses}) == 1_189 and len({v // 10**6 for v in verses}) == 66
+    assert len(verses) == 31_102
+    assert len({v // 1000 for v in verses}) == 1_189 and len({v // 10**6 for v in verses}) == 66   # chapters, books
     assert list(verses) == sorted(verses) and all(verses.values())
     assert verses[1001001] == "In the beginning God created the heaven and the earth."
     assert verses[19023001] == "The LORD is my shepherd; I shall not want."        # "is" stands in brackets there
@@ -261,7 +264,8 @@ ALTERNATIVES = "'kjv'.*'tinystories-counts'.*'synthetic'.*'file'"
 @pytest.mark.parametrize("failure", [OSError("no route"), RuntimeError("offline\nmode"), ValueError("?")])
 def test_tinystories_without_a_network_names_the_alternatives(hub, failure):
     hub(failure)
-    with pytest.raises(ConnectionError, match=f"cannot fetch TinyStories-valid.txt.*{ALTERNATIVES}.*{type(failure).__name__}"):
+    message = f"cannot fetch TinyStories-valid.txt.*{ALTERNATIVES}.*{type(failure).__name__}"
+    with pytest.raises(ConnectionError, match=message):
         load_corpus("tinystories")
 
 
@@ -284,7 +288,8 @@ def test_the_hub_client_in_its_offline_mode_gives_the_same_error(monkeypatch, tm
 @settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(1, 32), st.integers(1, 10), st.integers(1, 3), st.integers(0, 3))
 def test_synthetic_is_what_it_says(seed, contexts, support_size, low, more):
-    corpus = load_corpus("synthetic", seed=seed, contexts=contexts, support_size=support_size, repeats=(low, low + more))
+    corpus = load_corpus("synthetic", seed=seed, contexts=contexts, support_size=support_size,
+                         repeats=(low, low + more))
     labels = SoftLabels.from_tokens(corpus, context_length=5)
     assert labels.m == contexts and set(labels.support_sizes) == {support_size}
     counts = np.rint(labels.P.data * np.repeat(labels.pi * labels.n, labels.support_sizes))
@@ -349,7 +354,7 @@ def test_the_readme_of_the_data_quotes_the_file():
 
 def test_the_script_gives_the_same_bytes_twice(tmp_path, monkeypatch, capsys):
     text = tmp_path / "slice.txt"
-    text.write_text("<|endoftext|>\n".join(["Once upon a time, there was a hen.", "Once upon a time, there was a fox."]))
+    text.write_text("Once upon a time, there was a hen.<|endoftext|>\nOnce upon a time, there was a fox.")
     files = [tmp_path / "a.npz", tmp_path / "b.npz"]
     for out in files:
         monkeypatch.setattr(sys, "argv", ["make", str(text), "--out", str(out)])

@@ -1,4 +1,4 @@
-"""The committed notebooks: in step with their scripts, compared by nbval, free of what the build makes again."""
+"""The committed notebooks: in step with their scripts, compared by nbval, free of what the build makes."""
 
 from __future__ import annotations
 
@@ -44,30 +44,34 @@ def test_every_code_cell_was_executed_in_order(path: Path) -> None:
 @every_notebook
 def test_only_compared_text_is_kept(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    kinds = {kind for cell in notebook.cells for output in cell.get("outputs", []) for kind in output.get("data", {})}
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert not kinds & set(NOT_COMPARED) and set(notebook.metadata) <= {"jupytext", "kernelspec"}
 
 
 def test_a_notebook_stripped_bare_is_not_counted_as_compared() -> None:
-    executed = nbformat.v4.new_code_cell("print(1)", execution_count=1,
-                                         outputs=[nbformat.v4.new_output("stream", name="stdout", text="1\n")])
+    printed = nbformat.v4.new_output("stream", name="stdout", text="1\n")
+    executed = nbformat.v4.new_code_cell("print(1)", execution_count=1, outputs=[printed])
     stripped = nbformat.v4.new_code_cell("print(1)")
     picture = nbformat.v4.new_code_cell("plot()", execution_count=2, outputs=[
         nbformat.v4.new_output("display_data", data={"image/png": "aGk="})])
-    assert [compared_cells(nbformat.v4.new_notebook(cells=[cell])) for cell in (executed, stripped, picture)] == [1, 0, 0]
+    notebooks = [nbformat.v4.new_notebook(cells=[cell]) for cell in (executed, stripped, picture)]
+    assert [compared_cells(notebook) for notebook in notebooks] == [1, 0, 0]
 
 
-SHOWN = "from IPython.display import display\ndisplay({'text/plain': 'one', 'text/html': '<b>now</b>'}, raw=True)\nobject()"
+SHOWN = """from IPython.display import display
+display({'text/plain': 'one', 'text/html': '<b>now</b>'}, raw=True)
+object()"""
 
 
 def nbval(folder: Path, text: str) -> subprocess.CompletedProcess:
-    """Runs nbval, set up as for the book, on one notebook whose committed output is `text` and a place in memory."""
+    """Runs nbval, as for the book, on one notebook whose committed output is `text` and a place in memory."""
     outputs = [nbformat.v4.new_output("display_data", {"text/plain": text}),
                nbformat.v4.new_output("execute_result", {"text/plain": "<object at 0x0>"}, execution_count=1)]
     cell = nbformat.v4.new_code_cell(SHOWN, execution_count=1, outputs=outputs)
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "notebooks" / "x.ipynb")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--nbval",
-               "--nbval-current-env", "notebooks/x.ipynb"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
+               "--nbval", "--nbval-current-env", "notebooks/x.ipynb"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 

@@ -238,3 +238,7 @@ def test_a_file_of_another_kind_is_named(tmp_path):
     np.savez(tmp_path / "bare.npz", kind="Corpus")
     with pytest.raises(ValueError, match="path: .*bare.npz"):
         Corpus.load(tmp_path / "bare.npz")
+
+
+def test_entropy_of_one_hot_data_is_a_plain_zero():
+    assert str(SoftLabels.from_counts([[2, 0], [0, 1]]).entropy()) == "0.0"

@@ -1,4 +1,4 @@
-"""The library's docstrings are plain text with Markdown's backticks and tables; autodoc wants reStructuredText."""
+"""The library's docstrings have Markdown's backticks and tables; autodoc wants reStructuredText."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _RULE = re.compile(r"\s*\|[-| :]+\|\s*$")
 
 
 def to_restructured(lines: list[str]) -> list[str]:
-    r"""Rewrites a docstring: code in double backticks, markup characters of formulas escaped, tables as lists.
+    r"""Rewrites a docstring: code in double backticks, special characters escaped, tables as lists.
 
     Doctests stay as they are.
 
@@ -40,7 +40,8 @@ def _prose(line: str) -> str:
     pieces = line.split("`")
     if len(pieces) % 2 == 0:  # an odd backtick: code that runs on to the next line
         return _SPECIAL.sub(r"\\\1", line.replace("`", "'"))
-    return "".join(f"``{piece}``" if code % 2 else _SPECIAL.sub(r"\\\1", piece) for code, piece in enumerate(pieces))
+    return "".join(f"``{piece}``" if number % 2 else _SPECIAL.sub(r"\\\1", piece)
+                   for number, piece in enumerate(pieces))
 
 
 def _item(line: str) -> str:

@@ -1,6 +1,6 @@
 """The book's own Sphinx extension: the claims ledger, the status table, the Colab button.
 
-The build leaves `claims.json` and `status.json` at the top of the source tree; the directives here only show them.
+The build leaves `claims.json` and `status.json` at the top of the source tree; the directives only show them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class ClaimsLedger(SphinxDirective):
             return [nodes.paragraph("", "No notebook has measured a claim yet.")]
         out: list[nodes.Node] = [self._count(claims)]
         for part, group in itertools.groupby(claims, key=lambda claim: claim["part"]):
-            out += [nodes.rubric("", f"Part {part}"), table(LEDGER, [self._claim(c) for c in group], "claims-ledger")]
+            rows = [self._claim(claim) for claim in group]
+            out += [nodes.rubric("", f"Part {part}"), table(LEDGER, rows, "claims-ledger")]
         return out
 
     def _count(self, claims: list[dict]) -> nodes.paragraph:
@@ -73,8 +74,9 @@ class ClaimsLedger(SphinxDirective):
         statement, messages = self.parse_inline(claim["statement"])
         verdict = nodes.inline("", claim["verdict"], classes=["ntp-verdict", verdict_class(claim["verdict"])])
         threshold = claim["threshold"] if claim["threshold"] is not None else "none"
-        return [[link], [*statement, *messages], [nodes.Text(claim["source"])], [nodes.Text(number(claim["measured"]))],
-                [nodes.literal("", str(threshold))], [verdict, nodes.Text(f" ({claim['scale']})")]]
+        return [[link], [*statement, *messages], [nodes.Text(claim["source"])],
+                [nodes.Text(number(claim["measured"]))], [nodes.literal("", str(threshold))],
+                [verdict, nodes.Text(f" ({claim['scale']})")]]
 
 
 def verdict_class(verdict: str) -> str:
@@ -83,7 +85,7 @@ def verdict_class(verdict: str) -> str:
 
 
 class BookStatus(SphinxDirective):
-    """`{book-status}`: for each notebook the seconds, device, scale and versions of the run that the page shows."""
+    """`{book-status}`: for each notebook the seconds, device, scale and versions of its run."""
 
     def run(self) -> list[nodes.Node]:
         records = read(self.env.app, "status.json")
@@ -98,12 +100,12 @@ class BookStatus(SphinxDirective):
 
     def _link(self, page: str) -> addnodes.pending_xref:
         title = nodes.inline("", page, classes=["xref", "std", "std-doc"])
-        return addnodes.pending_xref("", title, refdomain="std", reftype="doc", reftarget="/" + page, refexplicit=False,
-                                     refdoc=self.env.docname, refwarn=True)
+        return addnodes.pending_xref("", title, refdomain="std", reftype="doc", reftarget="/" + page,
+                                     refexplicit=False, refdoc=self.env.docname, refwarn=True)
 
 
-def add_colab_button(app: Sphinx, pagename: str, template: str, context: dict, doctree: nodes.document | None) -> None:
-    """Puts Colab beside Binder on a notebook's page: the published copy, whose first cell installs the library."""
+def add_colab_button(app: Sphinx, pagename: str, template: str, context: dict, doctree) -> None:
+    """Puts Colab beside Binder on a notebook's page: the published copy, which installs the library."""
     groups = [b for b in context.get("header_buttons", []) if b.get("label") == "launch-buttons"]
     if app.config.ntpbook_colab and groups:
         groups[0]["buttons"].append({"type": "link", "text": "Colab", "tooltip": "Open in Colab",

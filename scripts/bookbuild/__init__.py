@@ -1,4 +1,4 @@
-"""How the book is made: inputs, page JavaScript, wheel, execution, staging, Sphinx, publishing; one module each."""
+"""How the book is made, one module a step: inputs, page JavaScript, wheel, execution, staging, site."""
 
 
 class BuildError(Exception):

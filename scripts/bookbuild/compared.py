@@ -1,7 +1,7 @@
 """What nbval compares: the text of every output, and nothing that is drawn, styled or measured by a clock.
 
-Committed notebooks hold only that (`make notebooks` writes it). Pictures, widget views, cards and the claims' records
-are made again whenever the book is built, and are skipped on both sides of the comparison.
+Committed notebooks hold only that (`make notebooks` writes it). Pictures, widget views, cards and the claims'
+records are made again whenever the book is built, and are skipped on both sides of the comparison.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ _UNCHECKED = {"nbval-skip", "nbval-ignore-output"}
 
 def keep_compared(notebook: NotebookNode) -> NotebookNode:
     """Cuts, in place, a notebook's outputs and metadata down to what nbval compares."""
-    notebook.metadata = NotebookNode({k: v for k, v in notebook.metadata.items() if k in ("jupytext", "kernelspec")})
+    kept = {k: v for k, v in notebook.metadata.items() if k in ("jupytext", "kernelspec")}
+    notebook.metadata = NotebookNode(kept)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [kept for output in cell.outputs if (kept := _text_of(output))]
+            cell.outputs = [text for output in cell.outputs if (text := _text_of(output))]
     return notebook
 
 

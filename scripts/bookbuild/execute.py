@@ -1,8 +1,8 @@
 """Executes the notebooks, two at a time, and keeps what they gave in a cache.
 
-The store is jupyter-cache, which keys on a notebook's code; the folder it lies in is keyed on everything else that
-decides an output: the library as it is in the wheel, the lock, the scale, the Python, the device. Each notebook is
-stored as soon as it is done, so an interrupted build resumes.
+The store is jupyter-cache, which keys on a notebook's code; the folder it lies in is keyed on everything else
+that decides an output: the library as it is in the wheel, the lock, the scale, the Python, the device. Each
+notebook is stored as soon as it is done, so an interrupted build resumes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .inputs import Book, digest, files_under, lock_files, surroundings
 
 WORKERS = 2
 KEPT_ENVIRONMENTS = 3
-THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-                         "NUMEXPR_NUM_THREADS"), "1")
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+                         "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 _RUN_ONE = Path(__file__).parent / "run_one.py"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -117,14 +117,14 @@ def _run_all(cache: JupyterCacheAbstract, paths: list[Path], library: Path) -> l
 
 
 def _run_one(path: Path, library: Path) -> tuple[nbformat.NotebookNode, dict]:
-    """Runs one notebook in a process of its own; its kernel sees the wheel, one thread, an empty IPython profile."""
+    """Runs one notebook in a process of its own, with the wheel, one thread and an empty IPython profile."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         target, result = folder / "executed.ipynb", folder / "result.json"
         environment = {**os.environ, **THREADS, "PYTHONPATH": str(library), "PYTHONHASHSEED": "0",
                        "PYTHONNOUSERSITE": "1", "IPYTHONDIR": str(folder / "ipython")}
-        done = subprocess.run([sys.executable, _RUN_ONE, path, target, result], env=environment, capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([sys.executable, _RUN_ONE, path, target, result], env=environment,
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if not result.exists():
             raise BuildError(f"{path.name}: its process ended with {done.returncode}\n{done.stderr.strip()}")
         return nbformat.read(target, as_version=4), json.loads(result.read_text(encoding="utf-8"))
@@ -139,4 +139,5 @@ def _message(path: Path, failure: dict) -> str:
     """What a reader of the terminal needs to find the cell: notebook, cell number, the code, the error."""
     code = "\n".join(f"    {line}" for line in failure["source"].splitlines())
     traceback = _ANSI.sub("", failure["traceback"]).strip()
-    return f"notebooks/{path.name}, cell {failure['cell']}: {failure['error']}\n{code}\n\n{traceback}".rstrip()
+    head = f"notebooks/{path.name}, cell {failure['cell']}: {failure['error']}"
+    return f"{head}\n{code}\n\n{traceback}".rstrip()

@@ -1,4 +1,4 @@
-"""What a build depends on: the book's settings, its files and their hashes, the machine, the public repository."""
+"""What a build depends on: the book's settings, its files and their hashes, the machine, the repository."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 FORGES = ("github.com", "gitlab.com")
-_REMOTE = re.compile(r"(?:https://(?:[^@/]*@)?|ssh://git@|git@)(?P<host>[^:/]+)[:/](?P<path>[\w.~/-]+?)(?:\.git)?/?$")
+_REMOTE = re.compile(r"(?:https://(?:[^@/]*@)?|ssh://git@|git@)(?P<host>[^:/]+)[:/]"
+                     r"(?P<path>[\w.~/-]+?)(?:\.git)?/?$")
 _LEFT_OUT = ("__pycache__", ".ipynb_checkpoints", ".pytest_cache", "node_modules")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where the public can find the book: an https URL, the commit that is built, the branch of the built site."""
+    """Where the public finds the book: an https URL, the built commit, the branch of the built site."""
 
     url: str
     commit: str
@@ -44,7 +45,7 @@ class Book:
     """One book on disk.
 
     Attributes:
-        root: its folder, with `_config.yml`, `_toc.yml`, `book/`, `notebooks/`, the library and `pyproject.toml`.
+        root: its folder: `_config.yml`, `_toc.yml`, `book/`, `notebooks/`, the library, `pyproject.toml`.
     """
 
     root: Path
@@ -76,12 +77,13 @@ class Book:
 
     @functools.cached_property
     def repository(self) -> Repository | None:
-        """The public repository: the setting, or a remote of git on a known forge; None where there is neither."""
+        """The public repository: the setting, or git's remote on a known forge, or None."""
         table = self.settings.get("tool", {}).get("ntpbook", {})
         url = public_url(table.get("repository", "")) or public_url(self._git("remote", "get-url", "origin"))
         if url is None:
             return None
-        return Repository(url, self._git("rev-parse", "HEAD") or "HEAD", table.get("pages_branch", "gh-pages"))
+        commit = self._git("rev-parse", "HEAD") or "HEAD"
+        return Repository(url, commit, table.get("pages_branch", "gh-pages"))
 
     def _git(self, *arguments: str) -> str:
         if not (self.root / ".git").exists() or shutil.which("git") is None:
@@ -145,7 +147,7 @@ def site_key(book: Book) -> str:
     """A hash of everything that the site is made of."""
     root = book.root
     own = digest(SCRIPTS, files_under(SCRIPTS))
-    places = [root / n for n in ("book", "notebooks", book.package, "_config.yml", "_toc.yml", "pyproject.toml")]
+    names = ("book", "notebooks", book.package, "_config.yml", "_toc.yml", "pyproject.toml")
     repository = vars(book.repository) if book.repository else None
-    files = files_under(*places, *lock_files(book))
+    files = files_under(*(root / name for name in names), *lock_files(book))
     return digest(root, files, also=[own, surroundings(), repository])

@@ -32,5 +32,6 @@ def check_pairs(book: Book) -> None:
     """Raises BuildError where the two files of a notebook differ: a page would be stale."""
     apart = [script.stem for script in scripts_of(book) if not in_step(script)]
     if apart:
-        raise BuildError(f"notebooks/{', '.join(apart)}: .py and .ipynb differ. If you edited the .py: `make notebooks`. If you"
-                         " edited the .ipynb: `jupytext --to py:percent notebooks/NAME.ipynb`, then `make notebooks`.")
+        raise BuildError(f"notebooks/{', '.join(apart)}: .py and .ipynb differ. If you edited the .py: `make"
+                         " notebooks`. If you edited the .ipynb: first `.venv/bin/jupytext --to py:percent"
+                         " notebooks/NAME.ipynb`.")

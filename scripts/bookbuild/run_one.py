@@ -1,6 +1,6 @@
 """Runs one notebook, alone in an empty folder, in a process of its own: `run_one.py INPUT OUTPUT RESULT`.
 
-Writes the executed notebook to OUTPUT and a small JSON record to RESULT: the seconds, and where it failed, if it did.
+Writes the executed notebook to OUTPUT and a small JSON record to RESULT: the seconds, and where it failed.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ def render(book: Book, source: Path, library: Path) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     path = os.pathsep.join(map(str, (library, source / "book" / "_ext")))
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", source, "--path-output", fresh, "--all", "--warningiserror", "--keep-going",
-               "--nitpick"]
+    command = [jupyter_book, "build", source, "--path-output", fresh, "--all", "--warningiserror",
+               "--keep-going", "--nitpick"]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     log = _ANSI.sub("", done.stdout + done.stderr)
@@ -58,7 +58,7 @@ def fill_install_cells(book: Book, pages: Path) -> None:
 
 
 def install_code(book: Book) -> str:
-    """The code of the install cell: from the repository at the built commit, or how to install from a checkout."""
+    """The code of the install cell: from the repository at the built commit, or how to use a checkout."""
     folder = importlib.resources.files(__package__) / "install"
     where = book.repository
     template = (folder / ("checkout.py" if where is None else "published.py")).read_text(encoding="utf-8")

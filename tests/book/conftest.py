@@ -1,6 +1,6 @@
 """A miniature book: two notebooks, a library of one function, a page that shows a notebook's value.
 
-It is built with the real scripts, settings, extension and style, so what the tests see happen to it happens to the book.
+It is built with the real scripts, settings, extension and style: what happens to it happens to the book.
 """
 
 from __future__ import annotations
@@ -62,20 +62,22 @@ chapters:
 WELCOME = """
 # Welcome
 
-The answer is {glue:text}`../notebooks/01_first.ipynb::answer:d`. See [the first chapter](../notebooks/01_first.ipynb).
+The answer is {glue:text}`../notebooks/01_first.ipynb::answer:d`.
+See [the first chapter](../notebooks/01_first.ipynb).
 """
 
 MEASURE = """
 from IPython.display import display
 value = minilib.answer()
-record = {"id": "1.1", "source": "derived", "statement": "The answer is $42$.", "measured": value, "threshold": "== 42",
-          "verdict": "holds" if value == 42 else "fails", "scale": "small", "part": "A", "anchor": "claim-1-1",
-          "discussion": [3]}
+record = {"id": "1.1", "source": "derived", "statement": "The answer is $42$.", "measured": value,
+          "threshold": "== 42", "verdict": "holds" if value == 42 else "fails", "scale": "small", "part": "A",
+          "anchor": "claim-1-1", "discussion": [3]}
 display({"application/vnd.ntputils.claim+json": record, "text/plain": "claim 1.1",
          "text/html": '<div class="ntp-claim" id="claim-1-1">claim 1.1</div>'}, raw=True)
 """
 
-FIRST = [("markdown", "# First"), ("code", "# filled in the copy that readers download", "colab-install", "remove-cell"),
+FIRST = [("markdown", "# First"),
+         ("code", "# filled in the copy that readers download", "colab-install", "remove-cell"),
          ("code", "import minilib\nfrom myst_nb import glue"),
          ("code", "glue('answer', minilib.answer(), display=False)"), ("code", MEASURE.strip())]
 SECOND = [("markdown", "# Second\n\n$$x = 1$$"), ("code", "import minilib\nprint(minilib.answer() + 1)")]
@@ -136,13 +138,15 @@ class Miniature:
 def make(root: Path) -> Miniature:
     """Writes a whole miniature book."""
     mini = Miniature(root)
-    for path, text in {"minilib/__init__.py": LIBRARY, "pyproject.toml": PYPROJECT, "_toc.yml": TOC,
-                       "book/welcome.md": WELCOME, "book/references.bib": "", "requirements.lock": "# none\n"}.items():
+    files = {"minilib/__init__.py": LIBRARY, "pyproject.toml": PYPROJECT, "_toc.yml": TOC,
+             "book/welcome.md": WELCOME, "book/references.bib": "", "requirements.lock": "# none\n"}
+    for path, text in files.items():
         mini.write(path, text)
     mini.notebook("01_first", FIRST)
     mini.notebook("02_second", SECOND)
     for part in ("_ext", "assets"):
-        shutil.copytree(ROOT / "book" / part, root / "book" / part, ignore=shutil.ignore_patterns("__pycache__"))
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "book" / part, root / "book" / part, ignore=ignored)
     for page in ("ledger.md", "status.md"):
         shutil.copy(ROOT / "book" / page, root / "book")
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The build, on a book of two notebooks: each way in which this stack goes green over a broken or stale page is closed."""
+"""The build, on a book of two notebooks: each way to go green over a bad page is closed."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_nothing_changed_is_fast_and_executes_nothing(mini) -> None:
 def test_claims_json_and_ledger(built) -> None:
     mini, _ = built
     claims = json.loads(mini.page("claims.json"))
-    fields = {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "page", "anchor",
-              "discussion"}
+    fields = {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "page",
+              "anchor", "discussion"}
     assert [claim.keys() for claim in claims] == [fields]
     assert claims[0]["page"] == "notebooks/01_first.html" and claims[0]["anchor"] == "claim-1-1"
     assert 'id="claim-1-1"' in mini.page("notebooks/01_first.html")
@@ -55,7 +55,8 @@ def test_claims_json_and_ledger(built) -> None:
 
 def test_a_cell_that_raises_fails_every_time_and_keeps_the_last_good_site(mini, first_cells) -> None:
     before = snapshot(mini.site)
-    mini.notebook("01_first", first_cells(("markdown", "Then:"), ("code", "x = 1\nraise RuntimeError('on purpose')")))
+    broken = ("code", "x = 1\nraise RuntimeError('on purpose')")
+    mini.notebook("01_first", first_cells(("markdown", "Then:"), broken))
     for _ in range(2):
         status, output = mini.build()
         assert status != 0
@@ -132,13 +133,15 @@ def test_with_a_repository_pages_link_to_it_and_the_download_installs_from_it(mi
     status, output = mini.build()
     assert status == 0, output
     page = mini.page("notebooks/01_first.html")
-    for link in ("https://colab.research.google.com/github/someone/some-book/blob/gh-pages/_sources/notebooks/01_first.ipynb",
-                 "https://mybinder.org/v2/gh/someone/some-book/main?urlpath=lab/tree/notebooks/01_first.ipynb",
-                 "https://github.com/someone/some-book/edit/main/notebooks/01_first.ipynb",
-                 "https://github.com/someone/some-book/issues/new"):
+    repository = "someone/some-book"
+    colab = "https://colab.research.google.com/github"
+    for link in (f"{colab}/{repository}/blob/gh-pages/_sources/notebooks/01_first.ipynb",
+                 f"https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/notebooks/01_first.ipynb",
+                 f"https://github.com/{repository}/edit/main/notebooks/01_first.ipynb",
+                 f"https://github.com/{repository}/issues/new"):
         assert link in page, link
     assert "secret" not in page + output
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=mini.root, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=mini.root, text=True).strip()
     code = install_cell(mini.site)
     assert f"minilib @ git+https://github.com/someone/some-book@{commit}" in code
     compile(code, "install", "exec")

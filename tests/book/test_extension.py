@@ -19,8 +19,8 @@ from bookbuild.inputs import Book, public_url  # noqa: E402
 from bookbuild.pairs import check_pairs, in_step  # noqa: E402
 from bookbuild.stage import CLAIM, collect_claims, for_readers  # noqa: E402
 
-RECORD = {"id": "1.1", "source": "derived", "statement": "s", "measured": 1, "threshold": "> 0", "verdict": "holds",
-          "scale": "small", "part": "A", "anchor": "claim-1-1", "discussion": []}
+RECORD = {"id": "1.1", "source": "derived", "statement": "s", "measured": 1, "threshold": "> 0",
+          "verdict": "holds", "scale": "small", "part": "A", "anchor": "claim-1-1", "discussion": []}
 
 
 def executed(*outputs: nbformat.NotebookNode) -> Executed:
@@ -39,8 +39,10 @@ def test_doctests_of_the_extension(module: str) -> None:
 
 
 @pytest.mark.parametrize(("remote", "url"), [
-    ("https://github.com/a/b.git", "https://github.com/a/b"), ("git@github.com:a/b.git", "https://github.com/a/b"),
-    ("ssh://git@gitlab.com/a/b", "https://gitlab.com/a/b"), ("https://name:secret@github.com/a/b", "https://github.com/a/b"),
+    ("https://github.com/a/b.git", "https://github.com/a/b"),
+    ("git@github.com:a/b.git", "https://github.com/a/b"),
+    ("ssh://git@gitlab.com/a/b", "https://gitlab.com/a/b"),
+    ("https://name:secret@github.com/a/b", "https://github.com/a/b"),
     ("/srv/git/b.git", None), ("https://example.org/a/b.git", None), ("git@localhost:a/b", None), ("", None)])
 def test_only_a_public_forge_is_linked_and_never_with_credentials(remote: str, url: str | None) -> None:
     assert public_url(remote) == url
@@ -62,14 +64,16 @@ def test_claims_stand_in_the_order_of_their_numbers() -> None:
 
 
 def test_readers_see_warnings_but_no_progress_bars() -> None:
-    streams = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in ("\r 10%\r100%", "a warning\n")]
+    texts = ("\r 10%\r100%", "a warning\n")
+    streams = [nbformat.v4.new_output("stream", name="stderr", text=text) for text in texts]
     notebook = for_readers(executed(*streams, shown(**{CLAIM: RECORD, "text/plain": "claim"})).notebook)
     assert [output.get("text") or dict(output.data) for output in notebook.cells[0].outputs] == [
         "a warning\n", {"text/plain": "claim"}]
 
 
 def test_what_is_written_back_is_what_nbval_compares() -> None:
-    notebook = executed(shown(**{"text/plain": "<X at 0x7f12>", "image/png": "aGk="}), shown(**{"text/html": "<b>"}),
+    notebook = executed(shown(**{"text/plain": "<X at 0x7f12>", "image/png": "aGk="}),
+                        shown(**{"text/html": "<b>"}),
                         nbformat.v4.new_output("stream", name="stderr", text="w")).notebook
     notebook.metadata["widgets"] = {"state": {}}
     (output,) = keep_compared(notebook).cells[0].outputs

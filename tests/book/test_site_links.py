@@ -1,4 +1,4 @@
-"""The built book as files: every link, anchor, picture, script and font is there, and none is on another server."""
+"""The built book as files: every link, anchor, picture, script and font is there, none on another server."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ def faults(page: Path) -> list[str]:
     for tag, attribute in RESOURCES.items():
         for element in parsed(page).find_all(tag, attrs={attribute: True}):
             address = element[attribute]
-            found.append(f"{page.name}: <{tag}> asks for {address}" if is_remote(address) else broken(page, address))
+            remote = f"{page.name}: <{tag}> asks for {address}"
+            found.append(remote if is_remote(address) else broken(page, address))
     return [fault for fault in found if fault]
 
 
 def test_every_link_anchor_and_resource_is_in_the_site(site) -> None:
-    pages = sorted(page for page in site.rglob("*.html") if "_static" not in page.parts)  # the theme's templates lie there
+    templates = site / "_static"  # the theme's
+    pages = [page for page in site.rglob("*.html") if templates not in page.parents]
     assert len(pages) > 5
     assert not [fault for page in pages for fault in faults(page)]
 
@@ -64,7 +66,9 @@ def test_every_file_that_a_stylesheet_names_is_in_the_site(site) -> None:
     missing = []
     for sheet in site.rglob("*.css"):
         for address in CSS_URL.findall(sheet.read_text(encoding="utf-8")):
-            if not address.startswith(("data:", "#")) and (is_remote(address) or broken(sheet, address.split("?")[0])):
+            if address.startswith(("data:", "#")):
+                continue
+            if is_remote(address) or broken(sheet, address.split("?")[0]):
                 missing.append(f"{sheet.relative_to(site)}: {address}")
     assert not missing
 
@@ -81,7 +85,7 @@ def test_every_claim_of_claims_json_is_on_its_page_and_in_the_ledger(site) -> No
 def test_the_crawler_sees_what_is_broken(tmp_path) -> None:
     (tmp_path / "there.html").write_text('<p id="here"></p>', encoding="utf-8")
     page = tmp_path / "page.html"
-    page.write_text('<a href="there.html#here">good</a><a href="https://example.org">good</a><a href="gone.html">1</a>'
-                    '<a href="there.html#gone">2</a><img src="gone.png"><script src="https://example.org/x.js"></script>',
-                    encoding="utf-8")
+    page.write_text('<a href="there.html#here">good</a><a href="https://example.org">good</a>'
+                    '<a href="gone.html">1</a><a href="there.html#gone">2</a><img src="gone.png">'
+                    '<script src="https://example.org/x.js"></script>', encoding="utf-8")
     assert len(faults(page)) == 4
