@@ -24,8 +24,9 @@ test: book  ## run every test: library, notebooks (nbval), the built book in a b
 notebooks: $(INSTALLED)  ## make the .ipynb of every notebook from its .py, execute it, keep the text that nbval compares
 	$(PY) scripts/notebooks.py
 
-bench: $(INSTALLED)  ## run the benchmarks
-	$(PY) -m benchmarks
+bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a folder of their own, beside the lock)
+	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target _build/benchlibs -r benchmarks/requirements.txt
+	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
 
 lock: $(INSTALLED)  ## resolve the dependencies of pyproject.toml again and write requirements.lock
 	$(PY) scripts/lock.py

@@ -206,6 +206,7 @@ claim("1.1", abs(by_sample - ntp_loss(L, common)))
 # sparse distribution. How sparse, and how soft, is a question about language. First a text of your own, then a long one.
 
 # %% [markdown]
+# (type-a-text)=
 # ## Type a text
 #
 # Everything in this panel is computed in the page as you type: contexts, supports, $P$, the entropy, $S$, the centred
