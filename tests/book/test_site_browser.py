@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
+
+from ntputils import SoftLabels
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 FOLDERS = ("book", "notebooks")
@@ -101,3 +104,28 @@ def test_slider_answers_to_a_drag(slider) -> None:
     page.mouse.up()
     assert float(handle.get_attribute("aria-valuenow")) > 1
     assert target() != before
+
+
+def test_panel_of_chapter_1_counts_what_the_reader_types(site, visit) -> None:
+    """In the built page, without a kernel: typing, the slider and the arrow keys; the numbers are Python's."""
+    opened = visit(site / "notebooks" / "01_soft_labels.html")
+    settle(opened.page)
+    panel = opened.page.locator(".ntp-soft-labels")
+    text = "the cat sat. the dog sat. the cat ran."
+    panel.locator("textarea").fill(text)
+    number = {key: panel.locator(f'[data-number="{key}"]') for key in ("V", "m", "entropy")}
+    length = panel.locator('input[type="range"]').first
+    for T in (1, 2):
+        length.focus()
+        opened.page.keyboard.press("Home" if T == 1 else "ArrowRight")
+        labels = SoftLabels.from_text(text, context_length=T)
+        expect(number["V"]).to_have_text(str(labels.V))
+        expect(number["m"]).to_have_text(str(labels.m))
+        expect(number["entropy"]).to_have_text(f"{labels.entropy():.3f}")
+    grid = panel.locator("[tabindex='0']").last
+    grid.focus()
+    reading = panel.locator("[aria-live]").first
+    before = reading.inner_text()
+    opened.page.keyboard.press("ArrowDown")
+    expect(reading).not_to_have_text(before)
+    assert opened.errors == []
