@@ -54,6 +54,7 @@ def run(notebook: nbformat.NotebookNode) -> dict:
     start, failure = time.perf_counter(), None
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=CELL_TIMEOUT, record_timing=False,
+                                coalesce_streams=True,  # what one cell prints is one output, however it was flushed
                                 resources={"metadata": {"path": folder}})
         try:
             client.execute()
