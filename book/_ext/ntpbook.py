@@ -50,16 +50,16 @@ def _row(cells: list[list[nodes.Node]]) -> nodes.row:
 
 
 class ClaimsLedger(SphinxDirective):
-    """`{claims-ledger}`: all claims, part by part, each with what was measured and a link to its cell."""
+    """`{claims-ledger}`: all claims, chapter by chapter, each with what was measured and a link to its cell."""
 
     def run(self) -> list[nodes.Node]:
         claims = read(self.env.app, "claims.json")
         if not claims:
             return [nodes.paragraph("", "No notebook has measured a claim yet.")]
         out: list[nodes.Node] = [self._count(claims)]
-        for part, group in itertools.groupby(claims, key=lambda claim: claim["part"]):
+        for chapter, group in itertools.groupby(claims, key=lambda claim: claim["id"].split(".")[0]):
             rows = [self._claim(claim) for claim in group]
-            out += [nodes.rubric("", f"Part {part}"), table(LEDGER, rows, "claims-ledger")]
+            out += [nodes.rubric("", f"Chapter {chapter}"), table(LEDGER, rows, "claims-ledger")]
         return out
 
     def _count(self, claims: list[dict]) -> nodes.paragraph:
