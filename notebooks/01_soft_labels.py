@@ -238,6 +238,22 @@ for T, lab in by_length.items():
     k, u = lab.support_sizes, lab.merge_supports()[0].shape[1]
     print(f"{T:2d} {lab.m:9,} {u:9,} {k.mean():11.2f} {np.mean(k == 1):8.1%} {lab.entropy():10.3f}")
 
+# %% [markdown]
+# The mean hides how uneven the supports are. Most are small, and a few are as large as a good part of the vocabulary.
+
+# %% tags=["remove-input"]
+fig, ax = plt.subplots()
+for T in (1, 2, 3, 5):
+    size, count = np.unique(by_length[T].support_sizes, return_counts=True)
+    ax.step(size, count[::-1].cumsum()[::-1] / count.sum(), where="pre", label=f"$T={T}$")
+ax.set(xscale="log", yscale="log", xlabel="size $k$ of the support", ylabel="share of contexts, $k_j \\geq k$")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# *The share of distinct contexts whose support has at least $k$ tokens, both axes logarithmic. Nearly straight lines: there is no
+# typical size. Longer contexts have smaller supports, with the same kind of tail.*
+
 # %% tags=["remove-input"]
 fig, ax = plt.subplots()
 labs, first = list(by_length.values()), by_length[1].entropy()
