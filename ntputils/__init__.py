@@ -3,12 +3,17 @@
 from .claims import Claim, claim
 from .contexts import count_contexts
 from .corpus import load_corpus, load_labels, tokenize
+from .proxy import ProxyVerdict, proxy_is_optimal
 from .session import scale, session
+from .svm import ConvergenceWarning, NTPSVMSolution, solve_ntp_svm
 from .theory import (center, centered_support, factor, in_support_logits, ntp_gradient, ntp_loss, project_F,
                      project_F_perp, softmax)
 from .types import Corpus, SoftLabels
+from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["Claim", "Corpus", "SoftLabels", "center", "centered_support", "claim", "count_contexts", "factor",
-           "in_support_logits", "load_corpus", "load_labels", "ntp_gradient", "ntp_loss", "project_F",
-           "project_F_perp", "scale", "session", "softmax", "tokenize"]
+__all__ = ["Claim", "ConvergenceWarning", "Corpus", "NTPSVMSolution", "PathPoint", "ProxyVerdict",
+           "SoftLabels", "Trajectory", "center", "centered_support", "claim", "count_contexts", "factor",
+           "in_support_logits", "lambda_max", "load_corpus", "load_labels", "ntp_gradient", "ntp_loss",
+           "optimality_gap", "project_F", "project_F_perp", "proxy_is_optimal", "regularization_path",
+           "scale", "session", "softmax", "solve_ntp_svm", "tokenize", "train_ufm"]

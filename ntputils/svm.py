@@ -6,10 +6,10 @@ Its dual is to maximise <S, Lambda> over ||Lambda||_2 <= 1 with zero column sums
 
 Equal columns of S have equal columns in every solution, and equal rows equal rows, so the problem is solved on one
 column for each distinct support and one row for each distinct token, weighted by the roots of their multiplicities.
-There Douglas-Rachford splitting alternates two exact steps, each cheap: the projection on the constraints (a sort for
-each column) and the shrinkage of singular values (an eigendecomposition of the smaller Gram matrix); Anderson
-acceleration takes the iteration to tolerance in a few dozen steps. What the projection takes off is, up to its scale, a
-point that the dual allows, so every iterate carries its own duality gap.
+There Douglas-Rachford splitting alternates two exact steps, each cheap: the projection on the constraints (a few
+passes of Newton's iteration) and the shrinkage of singular values (an eigendecomposition of the smaller Gram matrix);
+Anderson acceleration takes the iteration to tolerance in a few dozen steps. What the projection takes off is, up to
+its scale, a point that the dual allows, so every iterate carries its own duality gap.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from array_api_compat import array_namespace
 
 from .contexts import merge_columns
@@ -27,8 +28,8 @@ from .theory import _supports
 
 _RELAX = 1.6          # over-relaxation of Douglas-Rachford, the middle of the range that is usually recommended
 _STEP = 3.0           # shrinkage, in units of the mean singular value of the proxy
-_MEMORY = 8           # differences that Anderson acceleration combines
-_CHECK = 5            # iterations between two looks at the gap
+_MEMORY = 5           # differences that Anderson acceleration combines
+_CHECK = 20           # iterations between two looks at the gap, at most
 
 
 class ConvergenceWarning(UserWarning):
@@ -100,20 +101,20 @@ def _project(A, q: _Quotient):
     """The nearest feasible logits to A in the norm weighted by rows, exactly.
 
     In a column the in-support value s is the weighted mean of the in-support entries and of those others that would
-    come closer to it than 1, raised by 1; the others stay. Sorting finds how many: each of the largest raises s.
+    come closer to it than 1, raised by 1; the others stay. Starting from the in-support entries alone, s can only
+    rise and the others only drop out, so Newton's iteration ends, at the answer itself, after a few passes.
     """
     xp = q.xp
     raised = xp.where(q.S, -xp.inf, A + 1.0)
-    order = xp.argsort(raised, axis=0, descending=True)
-    raised = xp.take_along_axis(raised, order, axis=0)
-    outside = xp.isfinite(raised)
-    rows = xp.where(outside, xp.take_along_axis(xp.broadcast_to(q.rows, A.shape), order, axis=0), 0.0)
-    total = xp.sum(xp.where(q.S, q.rows * A, 0.0), axis=0, keepdims=True)
-    sums = total + xp.cumulative_sum(rows * xp.where(outside, raised, 0.0), axis=0)
-    means = xp.concat([total / q.inside, sums / (q.inside + xp.cumulative_sum(rows, axis=0))])
-    binding = xp.sum(xp.astype(raised > means[:-1, :], xp.int64), axis=0, keepdims=True)
-    s = xp.take_along_axis(means, binding, axis=0)
-    return xp.where(q.S, s, xp.minimum(A, s - 1.0))
+    inside = q.rows.T @ xp.where(q.S, A, 0.0)
+    s = inside / q.inside
+    while True:
+        close = raised > s
+        total = inside + q.rows.T @ xp.where(close, raised, 0.0)
+        mean = total / (q.inside + q.rows.T @ xp.astype(close, A.dtype))
+        if not xp.any(mean > s):
+            return xp.where(q.S, s, xp.minimum(A, s - 1.0))
+        s = xp.maximum(s, mean)
 
 
 def _shrink(A, step: float, xp):
@@ -126,29 +127,45 @@ def _shrink(A, step: float, xp):
 
 
 class _Anderson:
-    """Anderson acceleration (type II) of a fixed-point iteration z <- z + g(z), cleared when the residual grows."""
+    """Anderson acceleration (type II) of a non-expansive iteration z <- z + g(z), with a way back.
 
-    def __init__(self, memory: int):
-        self.memory, self.points, self.residuals, self.size = memory, [], [], float("inf")
+    The next point is the plain one, corrected by the combination of the last few differences that would have made the
+    step shortest, had g been affine. A step twice as long as the shortest so far says that it was not: then all is
+    forgotten, and the iteration goes on from the plain successor of the last point, where steps cannot grow.
+    """
+
+    def __init__(self, z, memory: int, xp):
+        size = (memory, z.shape[0] * z.shape[1])
+        self.points = xp.zeros(size, dtype=z.dtype, device=z.device)   # differences of z + g(z)
+        self.steps = xp.zeros(size, dtype=z.dtype, device=z.device)    # differences of g(z)
+        self.products = np.zeros((memory, memory))                     # inner products of the steps
+        self.forget()
+
+    def forget(self) -> None:
+        self.seen, self.last, self.shortest = 0, None, float("inf")
 
     def step(self, z, g, xp):
         """The next point, from the point z and its step g."""
-        size = float(xp.linalg.vector_norm(g))
-        if size > 2 * self.size:
-            self.points, self.residuals = [], []
-        self.size = size
-        self.points = [*self.points[-self.memory:], xp.reshape(z + g, (-1,))]
-        self.residuals = [*self.residuals[-self.memory:], xp.reshape(g, (-1,))]
-        if len(self.points) < 3:
-            return z + g
-        D = xp.stack([b - a for a, b in zip(self.residuals[:-1], self.residuals[1:])])
-        M = D @ D.T
-        M = M + 1e-10 * xp.linalg.trace(M) * xp.eye(M.shape[0], dtype=M.dtype, device=M.device)
-        mix = xp.linalg.solve(M, (D @ self.residuals[-1])[:, None])[:, 0]
-        moved = self.points[-1]
-        for weight, a, b in zip(mix, self.points[:-1], self.points[1:]):
-            moved = moved - weight * (b - a)
-        return xp.reshape(moved, z.shape)
+        length = float(xp.linalg.vector_norm(g))
+        if length > 2 * self.shortest:
+            plain = self.last[0]
+            self.forget()
+            return xp.reshape(plain, z.shape)
+        self.shortest = min(length, self.shortest)
+        plain, g = xp.reshape(z + g, (-1,)), xp.reshape(g, (-1,))
+        if self.last is not None:
+            i = self.seen % len(self.products)
+            self.points[i, :], self.steps[i, :] = plain - self.last[0], g - self.last[1]
+            self.products[i, :] = self.products[:, i] = _to_numpy(self.steps @ self.steps[i, :])
+            self.seen += 1
+        self.last = plain, g
+        if self.seen < 2:
+            return xp.reshape(plain, z.shape)
+        n = min(self.seen, len(self.products))
+        M = self.products[:n, :n]
+        ridge = max(1e-10 * np.trace(M), np.finfo(float).tiny)
+        mix = np.linalg.solve(M + ridge * np.eye(n), _to_numpy(self.steps[:n, :] @ g))
+        return xp.reshape(plain - xp.asarray(mix, device=z.device) @ self.points[:n, :], z.shape)
 
 
 @dataclass
@@ -169,30 +186,43 @@ class _Best:
         primal = float(xp.sum(xp.linalg.svdvals(X)))
         if primal < self.primal:
             self.X, self.primal = X, primal
-        square = G.T @ G if G.shape[0] >= G.shape[1] else G @ G.T
-        norm = float(xp.sqrt(xp.max(xp.linalg.eigvalsh(square)))) * (1 + 1e-12)
+        norm = _spectral_norm(G, xp)
         dual = float(xp.sum(X * G)) / norm  # <X, G> = <S, G>: X leaves its proxy only where G is zero
         if dual > self.dual:
             self.G, self.dual = G / norm, dual
 
 
+def _spectral_norm(G, xp) -> float:
+    """An upper bound of ||G||_2 that exceeds it by rounding only, and is never zero."""
+    square = G.T @ G if G.shape[0] >= G.shape[1] else G @ G.T
+    return max(float(xp.max(xp.linalg.eigvalsh(square))), np.finfo(float).tiny) ** 0.5 * (1 + 1e-12)
+
+
 def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
-    """Douglas-Rachford from the proxy and its polar factor, until the gap is below `tol`."""
+    """Douglas-Rachford from the proxy and its polar factor, until the gap is below `tol`.
+
+    The gap falls about as fast as the length of the step, so the next look at it, which costs as much as an iteration,
+    waits until the step has become as much shorter as the gap still has to; at most `_CHECK` iterations.
+    """
     xp = q.xp
     share = xp.astype(q.S, q.weight.dtype) - q.inside / xp.sum(q.rows)
     X = share * q.weight
     U, s, Vt = xp.linalg.svd(X, full_matrices=False)
     keep = s > 1e-9 * s[0]
     step = _STEP * float(xp.mean(s[keep]))
-    best, anderson = _Best(), _Anderson(_MEMORY)
     z = X - step * (U[:, keep] @ Vt[keep, :])
+    best, anderson = _Best(), _Anderson(z, _MEMORY, xp)
+    aim, next_look = float("inf"), 1
     for iteration in range(1, max_iter + 1):
         X = _project(z / q.weight, q) * q.weight
-        if iteration % _CHECK == 1 or iteration == max_iter:
+        g = _RELAX * (_shrink(2 * X - z, step, xp) - X)
+        length = float(xp.linalg.vector_norm(g))
+        if length <= aim or iteration in (next_look, max_iter):
             best.look(X, X - z, xp)
             if best.gap <= tol:
                 break
-        z = anderson.step(z, _RELAX * (_shrink(2 * X - z, step, xp) - X), xp)
+            aim, next_look = length * min(0.9, max(0.1, tol / best.gap)), iteration + _CHECK
+        z = anderson.step(z, g, xp)
     return best, iteration
 
 
@@ -230,19 +260,25 @@ def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | N
     distinct, inverse, counts = merge_columns(_supports(S))
     tokens, token_inverse, rows = merge_columns(distinct.T)
     pattern = tokens.T.toarray()
-    L, certificate = np.zeros(pattern.shape), np.zeros(pattern.shape)
-    primal, dual, iterations = 0.0, 0.0, 0
+    L, certificate, iterations = np.zeros(pattern.shape), np.zeros(pattern.shape), 0
     bound = ~pattern.all(axis=0)  # full columns have no constraint: their solution and their certificate are zero
     if bound.any():
         q = _quotient(pattern[:, bound], rows, counts[bound], device)
-        best, iterations = _iterate(q, tol, max_iter)
+        best, iterations = _iterate(q, 0.99 * tol, max_iter)  # the rest is for rounding: the gap is recomputed
         L[:, bound], certificate[:, bound] = (_to_numpy(A / q.weight) for A in (best.X, best.G))
-        primal, dual = best.primal, best.dual
-        if best.gap > tol:
-            warnings.warn(f"solve_ntp_svm stopped after {iterations} iterations at a gap of {best.gap:.1e}, "
-                          f"above the tolerance {tol:.1e}", ConvergenceWarning, stacklevel=2)
-    return NTPSVMSolution(L[token_inverse], certificate[token_inverse], inverse, counts, primal, dual, iterations,
-                          time.perf_counter() - start)
+    L, certificate = L[token_inverse], certificate[token_inverse]
+    primal, dual = _values(L, certificate, distinct, counts)
+    solution = NTPSVMSolution(L, certificate, inverse, counts, primal, dual, iterations, time.perf_counter() - start)
+    if solution.gap > tol:
+        warnings.warn(f"solve_ntp_svm stopped after {iterations} iterations at a gap of {solution.gap:.1e}, "
+                      f"above the tolerance {tol:.1e}", ConvergenceWarning, stacklevel=2)
+    return solution
+
+
+def _values(L: np.ndarray, certificate: np.ndarray, S: sp.csc_array, counts: np.ndarray) -> tuple[float, float]:
+    """The primal and the dual value of two points, from them and the distinct supports alone."""
+    primal = np.linalg.svd(L * np.sqrt(counts), compute_uv=False).sum()
+    return float(primal), float(np.sum(S.multiply(certificate) @ counts))
 
 
 def _to_numpy(A) -> np.ndarray:

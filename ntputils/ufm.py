@@ -1,0 +1,175 @@
+"""The unconstrained features model (NTP-UFM): free vectors for words and contexts, trained.
+
+Its regularisation path lives in `ntputils.path`; both are imported from here or from `ntputils`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .path import PathPoint, _bar, lambda_max, optimality_gap, regularization_path
+from .theory import _columns
+from .types import SoftLabels, _load_npz, _save_npz
+
+__all__ = ["PathPoint", "Trajectory", "lambda_max", "optimality_gap", "regularization_path", "train_ufm"]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What training did, on a schedule of snapshots.
+
+    Attributes:
+        steps: the step of each snapshot, (snapshots,), rising from 0.
+        W: word vectors, (snapshots, V, d).
+        H: context vectors, (snapshots, d, m).
+        loss: the loss CE at each snapshot, nats, without the ridge, (snapshots,).
+        settings: what training was asked to do.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+    """
+
+    steps: np.ndarray
+    W: np.ndarray
+    H: np.ndarray
+    loss: np.ndarray
+    settings: dict
+
+    def __post_init__(self) -> None:
+        k = len(self.steps)
+        if self.W.ndim != 3 or self.H.ndim != 3 or {len(self.W), len(self.H), len(self.loss)} != {k}:
+            raise ValueError(f"W, H, loss: got shapes {self.W.shape}, {self.H.shape}, {self.loss.shape}, "
+                             f"want a matrix, a matrix and a number for each of the {k} steps")
+        if self.W.shape[2] != self.H.shape[1]:
+            raise ValueError(f"H: got vectors of length {self.H.shape[1]}, want {self.W.shape[2]}, as in W")
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Saves to one `.npz` file; `Trajectory.load` reads it back."""
+        return _save_npz(path, kind="Trajectory", steps=self.steps, W=self.W, H=self.H, loss=self.loss,
+                         settings=json.dumps(self.settings))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Trajectory":
+        """Reads what `save` wrote.
+
+        Raises:
+            ValueError: the file cannot be read, or holds something else.
+        """
+        a = _load_npz(path, "Trajectory", ("steps", "W", "H", "loss", "settings"))
+        return cls(a["steps"], a["W"], a["H"], a["loss"], json.loads(str(a["settings"])))
+
+
+def _schedule(snapshots, steps: int) -> np.ndarray:
+    """The steps to keep: those given, or so many log-spaced ones, 0 and the last among them."""
+    if np.ndim(snapshots) == 0:
+        if snapshots < 2:
+            raise ValueError(f"snapshots: got {snapshots}, want at least 2 (the start and the end)")
+        inner = np.geomspace(1, max(steps, 1), int(snapshots) - 1)
+        return np.unique(np.concatenate([[0, steps], np.round(inner).astype(int).clip(0, steps)]))
+    kept = np.unique(np.concatenate([[0], np.asarray(snapshots)])).astype(int)
+    if kept[0] < 0 or kept[-1] > steps:
+        raise ValueError(f"snapshots: got steps from {kept[0]} to {kept[-1]}, want them in [0, {steps}]")
+    return kept
+
+
+def train_ufm(labels: SoftLabels, *, d: int, steps: int, lr: float, rng: np.random.Generator,
+              optimizer: str = "gd", ridge: float = 0.0, init_scale: float = 0.1,
+              snapshots: int | Sequence[int] = 50, progress: bool = False) -> Trajectory:
+    """Trains word and context vectors by full-batch descent on CE(WH) + ridge/2 (||W||_F^2 + ||H||_F^2).
+
+    A step of gradient descent is W <- W - lr (grad CE H' + ridge W), H <- H - lr (W' grad CE + ridge H), both
+    from the same point. Adam uses beta = (0.9, 0.999), epsilon = 1e-8.
+
+    Args:
+        labels: the soft labels.
+        d: the dimension of the vectors.
+        steps: how many steps to make.
+        lr: the step size.
+        rng: where the first vectors come from, normal with standard deviation `init_scale`.
+        optimizer: "gd" or "adam".
+        ridge: the weight decay, as part of the loss.
+        init_scale: the size of the first entries.
+        snapshots: how many to keep, log-spaced with 0 and the last step; or the steps to keep (0 is added).
+        progress: whether to show a progress bar.
+
+    Returns:
+        The trajectory.
+
+    Raises:
+        ValueError: d < 1, steps < 0, lr or init_scale not above 0, ridge below 0, an unknown optimizer,
+            snapshots outside the steps.
+        TypeError: rng is not a generator.
+        FloatingPointError: the loss is no longer finite (lr is too large).
+
+    >>> labels = SoftLabels.from_counts([[1, 0], [0, 1]])
+    >>> run = train_ufm(labels, d=2, steps=100, lr=1.0, rng=np.random.default_rng(0), snapshots=[100])
+    >>> run.steps.tolist(), bool(run.loss[1] < 0.1 < run.loss[0])
+    ([0, 100], True)
+    """
+    if d < 1 or steps < 0:
+        raise ValueError(f"d, steps: got {d}, {steps}, want d at least 1 and steps at least 0")
+    if not (lr > 0 and init_scale > 0 and ridge >= 0):
+        raise ValueError(f"lr, init_scale, ridge: got {lr}, {init_scale}, {ridge}, want the first two "
+                         "above 0 and the last not below")
+    if optimizer not in ("gd", "adam"):
+        raise ValueError(f"optimizer: got {optimizer!r}, want 'gd' or 'adam'")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator (default_rng(seed))")
+    kept = _schedule(snapshots, steps)
+    P, pi = labels.P, labels.pi
+    where, values = P.indices * np.int64(labels.m) + _columns(P), P.data * pi[_columns(P)]
+    W, H = (init_scale * rng.standard_normal(shape) for shape in ((labels.V, d), (d, labels.m)))
+    G, update = np.empty(P.shape), _adam(lr, (W, H)) if optimizer == "adam" else _descend(lr)
+    out_W, out_H, loss = np.empty((len(kept), *W.shape)), np.empty((len(kept), *H.shape)), np.empty(len(kept))
+    taken = 0
+    for step in _bar(range(kept[-1] + 1), progress):
+        np.matmul(W, H, out=G)
+        top = G.max(axis=0)
+        if step == kept[taken]:
+            logits = G.ravel()[where]
+        G -= top
+        np.exp(G, out=G)
+        total = G.sum(axis=0)
+        if step == kept[taken]:
+            out_W[taken], out_H[taken] = W, H
+            loss[taken] = pi @ (top + np.log(total)) - values @ logits
+            if not np.isfinite(loss[taken]):
+                raise FloatingPointError(f"the loss is not finite after {step} steps: lr = {lr} is too large")
+            taken += 1
+            if taken == len(kept):
+                break
+        G *= pi / total
+        G.reshape(-1)[where] -= values
+        update(((W, G @ H.T + ridge * W), (H, W.T @ G + ridge * H)))
+    settings = {"d": int(d), "steps": int(steps), "optimizer": optimizer, "lr": float(lr),
+                "ridge": float(ridge), "init_scale": float(init_scale)}
+    return Trajectory(kept, out_W, out_H, loss, settings)
+
+
+def _descend(lr: float):
+    """Gradient descent, in place."""
+    def update(pairs):
+        for x, gradient in pairs:
+            gradient *= lr
+            x -= gradient
+    return update
+
+
+def _adam(lr: float, parameters, beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
+    """Adam, in place."""
+    moments, count = [(np.zeros_like(x), np.zeros_like(x)) for x in parameters], 0
+
+    def update(pairs):
+        nonlocal count
+        count += 1
+        for (x, gradient), (first, second) in zip(pairs, moments):
+            first += (1 - beta[0]) * (gradient - first)
+            second += (1 - beta[1]) * (gradient**2 - second)
+            x -= lr / (1 - beta[0]**count) * first / (np.sqrt(second / (1 - beta[1]**count)) + epsilon)
+    return update
