@@ -120,18 +120,10 @@ print(f"H = {hand.entropy():.4f} = log 2 - 3/8 log 3 = {np.log(2) - 3 / 8 * np.l
 # most frequent ones with two to six possible next tokens, over the tokens that follow them.
 
 # %%
-def restrict(labels, columns):
-    """The same counts for some of the contexts, over the tokens that follow these."""
-    P = labels.P[:, columns].tocsr()
-    rows = np.flatnonzero(np.diff(P.indptr))
-    return SoftLabels.from_counts(P[rows] * labels.pi[columns], vocab=[labels.vocab[z] for z in rows],
-                                  contexts=[labels.context(j) for j in columns])
-
-
 kjv = load_corpus("kjv")
 frequent = SoftLabels.from_tokens(kjv, context_length=5, max_contexts=600, min_support=2)
 columns = np.flatnonzero(frequent.support_sizes <= 6)[:CONTEXTS]
-labels = restrict(frequent, columns)
+labels = frequent.restrict(columns)
 print(f"V = {labels.V} tokens, m = {labels.m} contexts, entropy bound {labels.entropy():.4f} nats")
 
 # %% tags=["remove-input"]
@@ -150,7 +142,7 @@ plt.show()
 
 # %%
 stories = load_labels("tinystories-counts")
-stories = restrict(stories, np.arange(20))
+stories = stories.restrict(np.arange(20))
 print(f"V = {stories.V}, m = {stories.m}, entropy bound {stories.entropy():.4f} nats; context 0: {stories.context(0)!r}")
 
 # %% [markdown]
@@ -715,7 +707,7 @@ three = SoftLabels.from_tokens(kjv, context_length=3, max_contexts=20_000)
 names = ["the ark of", "ark of the", "of the ark"]
 wanted = [tuple(kjv.vocab.index(token) for token in name.split()) for name in names]
 ids = {tuple(context): j for j, context in enumerate(three.contexts.tolist())}
-ark = restrict(three, np.array([ids[context] for context in wanted]))
+ark = three.restrict(np.array([ids[context] for context in wanted]))
 for j in range(3):
     p = ark.P[:, [j]].toarray().ravel()
     print(f"{ark.context(j):11s}->", ", ".join(f"{ark.vocab[z]} {p[z]:.2f}" for z in np.argsort(-p, kind="stable")[:4]))

@@ -360,15 +360,6 @@ def solve_convex(labels, lam, steps=4000):
 # of the King James Version chosen as there, and the whole of the synthetic language.
 
 # %%
-def restrict(labels, columns):
-    """The same counts for some of the contexts, over the tokens that follow these."""
-    P = labels.P[:, columns].tocsr()
-    rows = np.flatnonzero(np.diff(P.indptr))
-    return SoftLabels.from_counts(P[rows] * labels.pi[columns],
-                                  vocab=[labels.vocab[z] for z in rows],
-                                  contexts=[labels.context(j) for j in columns])
-
-
 hand = SoftLabels.from_counts([[3, 0], [1, 0], [0, 4]], vocab=["sat", "ran", "slept"],
                               contexts=["the cat", "the dog"])
 small = SoftLabels.from_counts([[4, 0, 1, 0, 2, 0], [1, 3, 0, 0, 2, 0],
@@ -376,10 +367,10 @@ small = SoftLabels.from_counts([[4, 0, 1, 0, 2, 0], [1, 3, 0, 0, 2, 0],
                                 [0, 0, 0, 2, 1, 4]])
 kjv = SoftLabels.from_tokens(load_corpus("kjv"), context_length=5, max_contexts=600,
                              min_support=2)
-kjv = restrict(kjv, np.flatnonzero(kjv.support_sizes <= 6)[:CONTEXTS])
+kjv = kjv.restrict(np.flatnonzero(kjv.support_sizes <= 6)[:CONTEXTS])
 language = load_corpus("synthetic", seed=SEED)
 synthetic = SoftLabels.from_tokens(language, context_length=5)
-synthetic = restrict(synthetic, np.arange(synthetic.m))
+synthetic = synthetic.restrict(np.arange(synthetic.m))
 problems = {"by hand": hand, "random": small, "King James Version": kjv,
             "synthetic": synthetic}
 

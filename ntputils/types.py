@@ -354,6 +354,29 @@ class SoftLabels:
 
         return merge_columns(self.S)
 
+    def restrict(self, columns) -> "SoftLabels":
+        """Keeps some of the contexts, over the tokens that follow these; `pi` is renormalised, contexts become strings.
+
+        Args:
+            columns: the numbers of the contexts to keep, in the order wanted, integers in [0, m), one axis.
+
+        Raises:
+            TypeError: `columns` are not integers with one axis.
+            ValueError: none of them, or one outside [0, m).
+
+        >>> labels = SoftLabels.from_text("to be or not to be", context_length=1).restrict([1, 0])
+        >>> labels.vocab, labels.contexts
+        (('be', 'or'), ('to', 'be'))
+        """
+        columns = _integers("columns", columns, np.int64, 1)
+        if not columns.size or columns.min() < 0 or columns.max() >= self.m:
+            raise ValueError(f"columns: got {columns.tolist()}, want at least one number from 0 to {self.m - 1}")
+        P = self.P[:, columns]
+        rows = np.flatnonzero(np.bincount(P.indices, minlength=self.V))
+        pi = self.pi[columns]
+        return SoftLabels(P[rows], pi / pi.sum(), [self.vocab[z] for z in rows], [self.context(j) for j in columns],
+                          int(np.rint(pi.sum() * self.n)))
+
     def context(self, j: int) -> str:
         """Context j as a readable string."""
         if isinstance(self.contexts, tuple):

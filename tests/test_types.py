@@ -242,3 +242,19 @@ def test_a_file_of_another_kind_is_named(tmp_path):
 
 def test_entropy_of_one_hot_data_is_a_plain_zero():
     assert str(SoftLabels.from_counts([[2, 0], [0, 1]]).entropy()) == "0.0"
+
+
+def test_restricted_labels_are_those_of_the_same_counts():
+    counts = np.array([[3, 0, 1], [1, 2, 0], [0, 2, 0], [0, 0, 4]])
+    labels = SoftLabels.from_counts(counts, vocab="abcd", contexts="xyz").restrict([1, 0])
+    again = SoftLabels.from_counts(counts[:3, [1, 0]], vocab="abc", contexts="yx")
+    assert np.allclose(labels.P.toarray(), again.P.toarray(), rtol=0, atol=1e-15)
+    assert np.allclose(labels.pi, again.pi, rtol=0, atol=1e-15)
+    assert (labels.vocab, labels.contexts, labels.n) == (again.vocab, again.contexts, again.n)
+
+
+@pytest.mark.parametrize("columns, error", [([], ValueError), ([3], ValueError), ([-1], ValueError),
+                                            ([0.5], TypeError), ([[0]], TypeError)])
+def test_bad_columns_are_named(columns, error):
+    with pytest.raises(error, match="columns: got"):
+        SoftLabels(**LABELS).restrict(columns)
