@@ -27,6 +27,7 @@ notebooks: $(INSTALLED)  ## make the .ipynb of every notebook from its .py, exec
 bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a folder of their own, beside the lock)
 	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target _build/benchlibs -r benchmarks/requirements.txt
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
+	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/solver.py
 
 lock: $(INSTALLED)  ## resolve the dependencies of pyproject.toml again and write requirements.lock
 	$(PY) scripts/lock.py

@@ -575,8 +575,8 @@ for end, which in (("one end", slice(None, -3, -1)), ("the other", slice(0, 2)))
 #    second.
 # ```
 #
-# That factored convex problems have this kind of landscape is known in much greater generality, from Burer
-# and Monteiro and from Haeffele and Vidal; the proof for this loss is short enough to have on the page.
+# That factored convex problems have this kind of landscape is known in much greater generality
+# {cite}`burer2003nonlinear,haeffele2015global`; the proof for this loss is short enough to have on the page.
 #
 # The example to keep in mind is $W = 0$, $H = 0$. It is stationary for every $\lambda$ and every text:
 # without words the contexts learn nothing, and the other way round. Its lowest curvature is $\lambda -
@@ -739,8 +739,8 @@ plt.show()
 # ## Does every start end there?
 #
 # {prf:ref}`thm-landscape` leaves saddles and one minimum, and gradient methods from random starts avoid
-# strict saddles. So with $d = V - 1$ all random starts should end with the same value. The check compares
-# with the convex solution.
+# strict saddles {cite}`lee2016gradient`. So with $d = V - 1$ all random starts should end with the same value.
+# The check compares with the convex solution.
 
 # %%
 lam = 0.02

@@ -541,7 +541,7 @@ claim("4.1", min(angle.values()))
 # %% [markdown]
 # The proxy is not the solution, and it is not far from it. But it is farther than we had committed to on TinyStories: the
 # threshold came from random supports of equal size, and the supports of its most frequent contexts range from one token to
-# more than a hundred. The second claim fails by a little, and stays here as failed. Note also the ranks: the solution needs
+# more than a hundred. The second of these claims fails by a little, and stays here as failed. Note also the ranks: the solution needs
 # fewer dimensions than the proxy.
 #
 # ### The gap along the way
