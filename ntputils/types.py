@@ -366,7 +366,7 @@ class SoftLabels:
 
         >>> labels = SoftLabels.from_text("to be or not to be", context_length=1).restrict([1, 0])
         >>> labels.vocab, labels.contexts
-        (('be', 'or'), ('to', 'be'))
+        (('be', 'or'), ('be', 'to'))
         """
         columns = _integers("columns", columns, np.int64, 1)
         if not columns.size or columns.min() < 0 or columns.max() >= self.m:
