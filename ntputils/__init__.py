@@ -3,6 +3,7 @@
 from .claims import Claim, claim
 from .contexts import count_contexts
 from .corpus import load_corpus, load_labels, tokenize
+from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_hot
 from .proxy import ProxyVerdict, proxy_is_optimal
 from .session import scale, session
 from .svm import ConvergenceWarning, NTPSVMSolution, solve_ntp_svm
@@ -13,7 +14,8 @@ from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularizati
 
 __version__ = "0.1.0"
 __all__ = ["Claim", "ConvergenceWarning", "Corpus", "NTPSVMSolution", "PathPoint", "ProxyVerdict",
-           "SoftLabels", "Trajectory", "center", "centered_support", "claim", "count_contexts", "factor",
-           "in_support_logits", "lambda_max", "load_corpus", "load_labels", "ntp_gradient", "ntp_loss",
-           "optimality_gap", "project_F", "project_F_perp", "proxy_is_optimal", "regularization_path",
-           "scale", "session", "softmax", "solve_ntp_svm", "tokenize", "train_ufm"]
+           "SoftLabels", "Trajectory", "all_subsets", "center", "centered_support", "claim", "count_contexts",
+           "cyclic_windows", "factor", "fano_plane", "from_sets", "in_support_logits", "lambda_max",
+           "load_corpus", "load_labels", "ntp_gradient", "ntp_loss", "one_hot", "optimality_gap", "project_F",
+           "project_F_perp", "proxy_is_optimal", "regularization_path", "scale", "session", "softmax",
+           "solve_ntp_svm", "tokenize", "train_ufm"]
