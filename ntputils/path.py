@@ -29,6 +29,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import wrightomega
 
+from ._anderson import Anderson
 from .svm import ConvergenceWarning
 from .theory import _logits, centered_support, factor, ntp_gradient
 from .types import SoftLabels
@@ -36,7 +37,6 @@ from .types import SoftLabels
 _RELAX = 1.6       # over-relaxation of Douglas-Rachford
 _STEP = 2.0        # its step, in units of the mean singular value of the proxy times log(1/lam)
 _MEMORY = 8        # differences that Anderson acceleration combines
-_RESTART = 50      # iterations after which it forgets them
 _CHECK = 5         # iterations between two looks at the gap
 _TINY = np.finfo(float).tiny
 
@@ -184,45 +184,12 @@ def _shrink(A: np.ndarray, step: float) -> np.ndarray:
     return (U * np.maximum(s - step, 0.0)) @ Vt
 
 
-class _Anderson:
-    """Anderson acceleration of z <- z + g(z), cleared when the residual grows and every `_RESTART` steps.
-
-    Where it has made the residual far larger than the first one, it goes back to the best point: plain steps
-    never make it worse.
-    """
-
-    def __init__(self):
-        self.points, self.residuals, self.size, self.count = [], [], np.inf, 0
-        self.first, self.least, self.best = np.inf, np.inf, None
-
-    def step(self, z: np.ndarray, g: np.ndarray) -> np.ndarray:
-        size, self.count = np.linalg.norm(g), self.count + 1
-        if size > 2 * self.size or self.count % _RESTART == 0:
-            self.points, self.residuals = [], []
-        self.size = size
-        self.first = size if self.count == 1 else self.first
-        if size < self.least:
-            self.least, self.best = size, z + g
-        elif size > 10 * self.first:
-            self.points, self.residuals, self.size = [], [], np.inf
-            return self.best
-        self.points = [*self.points[-_MEMORY:], (z + g).ravel()]
-        self.residuals = [*self.residuals[-_MEMORY:], g.ravel()]
-        if len(self.points) < 3:
-            return z + g
-        D = np.diff(self.residuals, axis=0)
-        norms = np.linalg.norm(D, axis=1)
-        if not norms.all():
-            return z + g
-        mix = np.linalg.lstsq((D / norms[:, None]).T, self.residuals[-1], rcond=1e-6)[0] / norms
-        return (self.points[-1] - mix @ np.diff(self.points, axis=0)).reshape(z.shape)
-
-
 def _convex(lam: float, start: tuple, scale: float, p: _Problem, tol: float, max_iter: int) -> tuple:
     """Douglas-Rachford from (L, slope, log-sum-exp) of a neighbouring lam; returns these and the gap."""
     L, slope, c = start
     step = _STEP * scale
-    z, anderson, best = L + step * slope, _Anderson(), None
+    z = L + step * slope
+    anderson, best = Anderson(z, _MEMORY), None
     for iteration in range(max_iter + 1):
         change, c = _prox(z, c, step * p.pi / lam, p)
         X = z - change

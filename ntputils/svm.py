@@ -23,12 +23,13 @@ import numpy as np
 import scipy.sparse as sp
 from array_api_compat import array_namespace
 
+from ._anderson import Anderson, to_numpy
 from .contexts import merge_columns
 from .theory import _supports
 
 _RELAX = 1.6          # over-relaxation of Douglas-Rachford, the middle of the range that is usually recommended
 _STEP = 3.0           # shrinkage, in units of the mean singular value of the proxy
-_MEMORY = 5           # differences that Anderson acceleration combines
+_MEMORY = 10         # differences that Anderson acceleration combines
 _CHECK = 20           # iterations between two looks at the gap, at most
 
 
@@ -126,48 +127,6 @@ def _shrink(A, step: float, xp):
     return (A @ Q * factor) @ Q.T if tall else (Q * factor) @ (Q.T @ A)
 
 
-class _Anderson:
-    """Anderson acceleration (type II) of a non-expansive iteration z <- z + g(z), with a way back.
-
-    The next point is the plain one, corrected by the combination of the last few differences that would have made the
-    step shortest, had g been affine. A step twice as long as the shortest so far says that it was not: then all is
-    forgotten, and the iteration goes on from the plain successor of the last point, where steps cannot grow.
-    """
-
-    def __init__(self, z, memory: int, xp):
-        size = (memory, z.shape[0] * z.shape[1])
-        self.points = xp.zeros(size, dtype=z.dtype, device=z.device)   # differences of z + g(z)
-        self.steps = xp.zeros(size, dtype=z.dtype, device=z.device)    # differences of g(z)
-        self.products = np.zeros((memory, memory))                     # inner products of the steps
-        self.forget()
-
-    def forget(self) -> None:
-        self.seen, self.last, self.shortest = 0, None, float("inf")
-
-    def step(self, z, g, xp):
-        """The next point, from the point z and its step g."""
-        length = float(xp.linalg.vector_norm(g))
-        if length > 2 * self.shortest:
-            plain = self.last[0]
-            self.forget()
-            return xp.reshape(plain, z.shape)
-        self.shortest = min(length, self.shortest)
-        plain, g = xp.reshape(z + g, (-1,)), xp.reshape(g, (-1,))
-        if self.last is not None:
-            i = self.seen % len(self.products)
-            self.points[i, :], self.steps[i, :] = plain - self.last[0], g - self.last[1]
-            self.products[i, :] = self.products[:, i] = _to_numpy(self.steps @ self.steps[i, :])
-            self.seen += 1
-        self.last = plain, g
-        if self.seen < 2:
-            return xp.reshape(plain, z.shape)
-        n = min(self.seen, len(self.products))
-        M = self.products[:n, :n]
-        ridge = max(1e-10 * np.trace(M), np.finfo(float).tiny)
-        mix = np.linalg.solve(M + ridge * np.eye(n), _to_numpy(self.steps[:n, :] @ g))
-        return xp.reshape(plain - xp.asarray(mix, device=z.device) @ self.points[:n, :], z.shape)
-
-
 @dataclass
 class _Best:
     """The best primal and dual points so far."""
@@ -211,7 +170,7 @@ def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
     keep = s > 1e-9 * s[0]
     step = _STEP * float(xp.mean(s[keep]))
     z = X - step * (U[:, keep] @ Vt[keep, :])
-    best, anderson = _Best(), _Anderson(z, _MEMORY, xp)
+    best, anderson = _Best(), Anderson(z, _MEMORY)
     aim, next_look = float("inf"), 1
     for iteration in range(1, max_iter + 1):
         X = _project(z / q.weight, q) * q.weight
@@ -222,11 +181,12 @@ def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
             if best.gap <= tol:
                 break
             aim, next_look = length * min(0.9, max(0.1, tol / best.gap)), iteration + _CHECK
-        z = anderson.step(z, g, xp)
+        z = anderson.step(z, g)
     return best, iteration
 
 
-def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | None = None) -> NTPSVMSolution:
+def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, rank: int | None = None,
+                  device: str | None = None) -> NTPSVMSolution:
     """Solves NTP-SVM to a relative duality gap of `tol`, and says how large the gap is.
 
     Args:
@@ -234,6 +194,9 @@ def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | N
             its solution is zero.
         tol: the relative gap to reach.
         max_iter: how many iterations to spend at most.
+        rank: the largest rank allowed; None for no limit. With a limit the problem is not convex: a local method
+            looks for it (`ntputils.low_rank`), the dual bound stays that of the problem without the limit, and the
+            answer is a `LowRankSolution`, whose `says` tells what is proved.
         device: None for NumPy, or a torch device such as "cpu" or "cuda" (float64 there too).
 
     Returns:
@@ -241,7 +204,8 @@ def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | N
 
     Raises:
         ValueError: entries other than 0 and 1, an empty column, no token or no context, `tol` or `max_iter` not
-            positive.
+            positive, `rank` below one or provably too small.
+        RuntimeError: no feasible logits of that rank were found (which proves nothing).
 
     Warns:
         ConvergenceWarning: the gap is still above `tol` after `max_iter` iterations.
@@ -256,6 +220,10 @@ def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | N
         raise ValueError(f"tol: got {tol}, want a number above 0")
     if max_iter < 1:
         raise ValueError(f"max_iter: got {max_iter}, want at least 1")
+    if rank is not None:
+        from .low_rank import solve_low_rank
+
+        return solve_low_rank(S, rank, tol=tol, max_iter=max_iter, device=device)
     start = time.perf_counter()
     distinct, inverse, counts = merge_columns(_supports(S))
     tokens, token_inverse, rows = merge_columns(distinct.T)
@@ -265,7 +233,7 @@ def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, device: str | N
     if bound.any():
         q = _quotient(pattern[:, bound], rows, counts[bound], device)
         best, iterations = _iterate(q, 0.99 * tol, max_iter)  # the rest is for rounding: the gap is recomputed
-        L[:, bound], certificate[:, bound] = (_to_numpy(A / q.weight) for A in (best.X, best.G))
+        L[:, bound], certificate[:, bound] = (to_numpy(A / q.weight) for A in (best.X, best.G))
     L, certificate = L[token_inverse], certificate[token_inverse]
     primal, dual = _values(L, certificate, distinct, counts)
     solution = NTPSVMSolution(L, certificate, inverse, counts, primal, dual, iterations, time.perf_counter() - start)
@@ -279,8 +247,3 @@ def _values(L: np.ndarray, certificate: np.ndarray, S: sp.csc_array, counts: np.
     """The primal and the dual value of two points, from them and the distinct supports alone."""
     primal = np.linalg.svd(L * np.sqrt(counts), compute_uv=False).sum()
     return float(primal), float(np.sum(S.multiply(certificate) @ counts))
-
-
-def _to_numpy(A) -> np.ndarray:
-    """A NumPy array of an array that may live on a device."""
-    return A.cpu().numpy() if hasattr(A, "cpu") else A

@@ -10,13 +10,12 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from array_api_compat import numpy as xp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from ntputils import ConvergenceWarning, centered_support, factor, solve_ntp_svm
-from ntputils.svm import _Anderson
+from ntputils._anderson import Anderson
 
 FEASIBLE = 1e-9    # constraints hold up to float64 rounding of entries of order 1, with room for weights up to 1e4
 CLOSED = 1e-5      # entries, where the solution is known: the gap bounds values; entries converge as its root
@@ -337,16 +336,25 @@ def test_a_tolerance_below_rounding_warns_and_ends():
 def test_acceleration_stands_still_where_the_iteration_does():
     """Steps of length zero make its system singular."""
     z = np.ones((2, 3))
-    anderson = _Anderson(z, 4, xp)
+    anderson = Anderson(z, 4)
     for _ in range(6):
-        assert np.array_equal(anderson.step(z, np.zeros((2, 3)), xp), z)
+        assert np.array_equal(anderson.step(z, np.zeros((2, 3))), z)
 
 
-def test_acceleration_goes_back_when_a_step_grows():
-    z = np.zeros((1, 1))
-    anderson = _Anderson(z, 4, xp)
-    anderson.step(z, np.array([[1.0]]), xp)
-    assert anderson.step(np.array([[7.0]]), np.array([[2.5]]), xp) == [[1.0]]  # the plain successor of the last point
+def test_acceleration_forgets_when_a_step_grows():
+    """Halfway to 1 at each step, it jumps to the answer; after a step that grew it first goes on plainly."""
+    anderson, z = Anderson(np.zeros((1, 1)), 4), np.zeros((1, 1))
+    for _ in range(3):
+        z = anderson.step(z, (1 - z) / 2)
+    assert z == pytest.approx(1, abs=1e-9)
+    assert anderson.step(np.array([[7.0]]), np.array([[-3.0]])) == 4
+    assert anderson.step(np.array([[4.0]]), np.array([[-1.5]])) == 2.5
+
+
+def test_acceleration_that_has_gone_far_astray_goes_back():
+    anderson = Anderson(np.zeros((1, 1)), 4)
+    anderson.step(np.array([[0.0]]), np.array([[0.5]]))
+    assert anderson.step(np.array([[9.0]]), np.array([[-6.0]])) == 0.5
 
 
 @pytest.mark.parametrize(("call", "message"), [
