@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import logsumexp
 
 from .types import SoftLabels
 
@@ -212,6 +213,33 @@ def ntp_gradient(L, labels: SoftLabels) -> np.ndarray:
     [-0.5, 0.5]
     """
     return (softmax(_logits(L, labels.P.shape)) - labels.P.toarray()) * labels.pi
+
+
+def excess(L, labels: SoftLabels) -> tuple[float, float]:
+    """The excess loss CE(L) - entropy in its two parts: what the mass off the supports costs, and wrong ratios within.
+
+    sum_j pi_j log(1 + r_j), with r_j the model's odds of leaving the support, and sum_j pi_j KL(p_j || q_j given S_j).
+    The first is computed as such, so an excess far below float64's spacing at the loss keeps all its digits.
+
+    Args:
+        L: logits, dense or sparse, (V, m).
+        labels: the soft labels.
+
+    Returns:
+        The part off the supports and the part within them, both in nats, neither negative up to rounding.
+
+    Raises:
+        ValueError: L is not (V, m).
+
+    >>> labels = SoftLabels.from_counts([[1], [1], [0]])
+    >>> f"{excess(np.array([[60.0], [60.0], [0.0]]), labels)[0]:.4e}"                        # log(1 + e^-60 / 2)
+    '4.3783e-27'
+    """
+    L, S, P = _logits(L, labels.P.shape), labels.S.toarray(), labels.P.toarray()
+    on = logsumexp(np.where(S, L, -np.inf), axis=0)
+    off = logsumexp(np.where(S, -np.inf, L), axis=0)
+    log_ratio = np.log(P, where=S, out=np.zeros(P.shape)) - np.where(S, L - on, 0)
+    return float(labels.pi @ np.logaddexp(0, off - on)), float(labels.pi @ (P * log_ratio).sum(axis=0))
 
 
 def factor(L, *, tol: float = 1e-12) -> tuple[np.ndarray, np.ndarray]:
