@@ -1,0 +1,265 @@
+"""Comparing two geometries of the same items: cosine matrices, their correlation, and what chance would give.
+
+Items are columns, as in `metrics`: contexts H (d, m), or words W' (d, V). Two sets of vectors may differ in dimension.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+_METHODS = ("pearson", "spearman")
+
+
+def _vectors(name: str, X) -> np.ndarray:
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or X.shape[1] < 3 or not np.all(np.isfinite(X)):
+        raise ValueError(f"{name}: got shape {X.shape}, want finite vectors of at least 3 items, one a column")
+    return X
+
+
+def _square(name: str, A) -> np.ndarray:
+    A = _vectors(name, A)
+    if A.shape[0] != A.shape[1]:
+        raise ValueError(f"{name}: got shape {A.shape}, want a square matrix, items by items")
+    return A
+
+
+def _same(names: str, A: np.ndarray, B: np.ndarray) -> None:
+    if A.shape[1] != B.shape[1]:
+        raise ValueError(f"{names}: got {A.shape[1]} and {B.shape[1]} items, want the same items in the same order")
+
+
+def cosine_matrix(X) -> np.ndarray:
+    """The cosines of all pairs of items; an item with the zero vector has cosine zero with all.
+
+    Args:
+        X: one vector a column, (d, n).
+
+    Returns:
+        Cosines, (n, n).
+
+    Raises:
+        ValueError: fewer than three items, or entries that are not finite.
+
+    >>> cosine_matrix([[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]]).round(3).tolist()[2]
+    [0.707, 0.707, 1.0]
+    """
+    X = _vectors("X", X)
+    norms = np.linalg.norm(X, axis=0)
+    unit = np.divide(X, norms, out=np.zeros_like(X), where=norms > 0)
+    return unit.T @ unit
+
+
+def structural_correlation(A, B, *, C: float = 1e-5) -> float:  # noqa: N803
+    """The similarity of two matrices that the authors report: the third factor of SSIM on all entries.
+
+    s = (cov + C) / (std_A std_B + C), with the population covariance over sample deviations. The diagonals count too: the
+    cosines of independent Gaussian vectors of dimension d, n of them, score d / (d + n) on average, not zero
+    (`structural_null`).
+
+    Args:
+        A, B: matrices of the same shape; cosines as a rule.
+        C: the constant that keeps the quotient finite.
+
+    Returns:
+        s, at most 1.
+
+    Raises:
+        ValueError: matrices of different shapes.
+
+    >>> A = cosine_matrix(np.eye(4))
+    >>> round(structural_correlation(A, A), 4)      # 15/16: sample deviations have n - 1 below
+    0.9375
+    """
+    A, B = (np.asarray(X, dtype=np.float64).ravel() for X in (A, B))
+    if A.shape != B.shape or A.size < 2:
+        raise ValueError(f"A, B: got {A.size} and {B.size} entries, want two matrices of the same shape")
+    covariance = np.mean((A - A.mean()) * (B - B.mean()))
+    return float((covariance + C) / (A.std(ddof=1) * B.std(ddof=1) + C))
+
+
+def structural_null(n: int, d: int) -> float:
+    """What `structural_correlation` gives, to leading order, for cosines of vectors that have nothing to do with each other.
+
+    The diagonals agree and the rest does not: variance (1/n)(1 - 1/n) is shared of (1/n + 1/d)(1 - 1/n), since the cosine
+    of two independent directions in d dimensions has variance 1/d. The quotient is d / (d + n).
+
+    Args:
+        n: how many items.
+        d: the dimension of both sets of vectors.
+
+    >>> round(structural_null(16, 32), 3)
+    0.667
+    """
+    return d / (d + n)
+
+
+def off_diagonal_correlation(A, B, *, method: str = "pearson") -> float:
+    """The correlation of two matrices over the pairs of different items.
+
+    Args:
+        A, B: symmetric matrices, items by items, (n, n).
+        method: "pearson", or "spearman" for ranks.
+
+    Returns:
+        From -1 to 1; nan if one of them is constant.
+
+    Raises:
+        ValueError: matrices that are not square or differ in size, or another method.
+
+    >>> A = [[1, 0.1, 0.2], [0.1, 1, 0.3], [0.2, 0.3, 1]]
+    >>> B = [[1, 1, 2], [1, 1, 9], [2, 9, 1]]
+    >>> round(off_diagonal_correlation(A, B, method="spearman"), 12)
+    1.0
+    """
+    a, b = _pairs(A, B, method)
+    return float(a @ b)
+
+
+def _pairs(A, B, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """The entries above the diagonal, as unit vectors with mean zero: their product is the correlation."""
+    A, B = _square("A", A), _square("B", B)
+    _same("A, B", A, B)
+    if method not in _METHODS:
+        raise ValueError(f"method: got {method!r}, want 'pearson' or 'spearman'")
+    upper = np.triu_indices(len(A), 1)
+    a, b = A[upper], B[upper]
+    if method == "spearman":
+        a, b = stats.rankdata(a), stats.rankdata(b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return tuple((x - x.mean()) / np.linalg.norm(x - x.mean()) for x in (a, b))
+
+
+@dataclass(frozen=True)
+class Mantel:
+    """What `mantel` found.
+
+    Attributes:
+        r: the correlation over pairs of different items.
+        p: the chance of one at least as large when the items of one matrix are shuffled.
+        null: the correlations of the shuffles, (permutations,).
+    """
+
+    r: float
+    p: float
+    null: np.ndarray
+
+
+def mantel(A, B, *, rng: np.random.Generator, permutations: int = 999, method: str = "pearson") -> Mantel:
+    """Mantel's test: is the correlation of two matrices larger than shuffling the items of one would give?
+
+    Entries of such matrices are not independent, items are: so items are shuffled, rows and columns together. p counts
+    the data as one of the shuffles, (1 + #{null >= r}) / (1 + permutations), which makes the test exact.
+
+    Args:
+        A, B: symmetric matrices over the same items, (n, n).
+        rng: of the shuffles.
+        permutations: how many.
+        method: "pearson" or "spearman".
+
+    Returns:
+        The correlation, its p-value (one-sided), and the null distribution.
+
+    Raises:
+        ValueError: as `off_diagonal_correlation`, or fewer than one permutation.
+        TypeError: rng is not a generator.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(3, 20))
+    >>> mantel(cosine_matrix(X), cosine_matrix(X), rng=rng).p
+    0.001
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator (default_rng(seed))")
+    if permutations < 1:
+        raise ValueError(f"permutations: got {permutations}, want at least 1")
+    a, b = _pairs(A, B, method)
+    n = len(np.asarray(A))
+    full = np.zeros((n, n))
+    full[np.triu_indices(n, 1)] = b
+    full += full.T
+    upper, null = np.triu_indices(n, 1), np.empty(permutations)
+    for k in range(permutations):
+        order = rng.permutation(n)
+        null[k] = a @ full[order[upper[0]], order[upper[1]]]
+    r = float(a @ b)
+    return Mantel(r, float((1 + np.sum(null >= r - 1e-12)) / (1 + permutations)), null)
+
+
+def cka(X, Y) -> float:
+    """Linear centred kernel alignment: the cosine of the two centred Gram matrices.
+
+    Args:
+        X, Y: vectors of the same items, one a column, (d, n) and (d', n).
+
+    Returns:
+        From 0 to 1; 1 if the centred vectors are equal up to a rotation and a scale (Kornblith et al. 2019).
+
+    Raises:
+        ValueError: different numbers of items.
+
+    >>> X = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    >>> round(cka(X, 3 * X[::-1]), 12)
+    1.0
+    """
+    X, Y = _vectors("X", X), _vectors("Y", Y)
+    _same("X, Y", X, Y)
+    X, Y = X - X.mean(axis=1, keepdims=True), Y - Y.mean(axis=1, keepdims=True)
+    scale = np.linalg.norm(X @ X.T) * np.linalg.norm(Y @ Y.T)
+    return float(np.linalg.norm(X @ Y.T)**2 / scale) if scale > 0 else float("nan")
+
+
+def procrustes_distance(X, Y) -> float:
+    """How far two sets of vectors are apart after the best rotation, both scaled to Frobenius norm one.
+
+    sqrt(2 - 2 ||XY'||_*): 0 if they are equal up to rotation and scale, sqrt(2) if nothing aligns. Vectors are not centred:
+    the origin means something to a dot product.
+
+    Args:
+        X, Y: vectors of the same items, one a column, (d, n) and (d', n); the shorter are padded with zeros.
+
+    Returns:
+        The distance, from 0 to sqrt(2).
+
+    Raises:
+        ValueError: different numbers of items.
+
+    >>> X = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    >>> round(procrustes_distance(X, np.array([[0.6, -0.8], [0.8, 0.6]]) @ X), 6)
+    0.0
+    """
+    X, Y = _vectors("X", X), _vectors("Y", Y)
+    _same("X, Y", X, Y)
+    X, Y = X / np.linalg.norm(X), Y / np.linalg.norm(Y)
+    return float(np.sqrt(max(0.0, 2 - 2 * np.linalg.svd(X @ Y.T, compute_uv=False).sum())))
+
+
+def bootstrap_interval(values, *, rng: np.random.Generator, level: float = 0.95, resamples: int = 9999
+                       ) -> tuple[float, float]:
+    """A confidence interval of the mean over seeds, by the bootstrap (percentiles).
+
+    Args:
+        values: one number for each seed, at least five of them.
+        rng: of the resampling.
+        level: the chance that the interval is meant to hold the mean.
+        resamples: how many.
+
+    Returns:
+        The ends of the interval.
+
+    Raises:
+        ValueError: fewer than five values, or a level outside (0, 1).
+
+    >>> low, high = bootstrap_interval([1, 2, 3, 4, 5], rng=np.random.default_rng(0))
+    >>> low < 3 < high
+    True
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 5 or not 0 < level < 1:
+        raise ValueError(f"values, level: got shape {values.shape} and {level}, want at least five numbers, and a level "
+                         "between 0 and 1")
+    found = stats.bootstrap((values,), np.mean, confidence_level=level, n_resamples=resamples, method="percentile", rng=rng)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -1,0 +1,82 @@
+"""The measures of geometry, against loops, against known answers, and under what must not change them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ntputils import collapse_ratio, factor, project_leading
+
+ROUNDING = 1e-9
+
+
+def by_loops(X, classes):
+    """The definition, one vector at a time."""
+    classes = list(classes)
+    everything = sum(X.T) / len(classes)
+    within = between = 0.0
+    for x, own in zip(X.T, classes):
+        mates = [y for y, other in zip(X.T, classes) if other == own]
+        mean = sum(mates) / len(mates)
+        within += np.sum((x - mean) ** 2)
+        between += np.sum((mean - everything) ** 2)
+    return within / between
+
+
+@given(st.integers(1, 5), st.integers(3, 12), st.integers(0, 2**31))
+@settings(max_examples=40, deadline=None)
+def test_the_ratio_is_its_definition(d, m, seed):
+    rng = np.random.default_rng(seed)
+    X, classes = rng.normal(size=(d, m)), rng.integers(0, 3, size=m)
+    classes[:2] = 0, 1
+    assert collapse_ratio(X, classes) == pytest.approx(by_loops(X, classes), rel=ROUNDING)
+
+
+def test_turning_shifting_and_scaling_change_nothing():
+    rng = np.random.default_rng(0)
+    X, classes = rng.normal(size=(4, 9)), list("aabbccabc")
+    turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    for other in (turn @ X, X + rng.normal(size=(4, 1)), -7 * X):
+        assert collapse_ratio(other, classes) == pytest.approx(collapse_ratio(X, classes), rel=ROUNDING)
+
+
+def test_points_are_zero_equal_means_are_infinite_and_chance_is_known():
+    points = np.repeat(np.eye(3), 4, axis=1)
+    classes = np.repeat(["x", "y", "z"], 4)
+    assert collapse_ratio(points, classes) == 0
+    assert collapse_ratio([[1.0, -1.0, 2.0, -2.0]], [0, 0, 1, 1]) == np.inf
+    assert collapse_ratio(np.ones((2, 2)), [0, 1]) == 0
+    rng = np.random.default_rng(1)
+    chance = [collapse_ratio(rng.normal(size=(50, 24)), np.repeat(np.arange(6), 4)) for _ in range(50)]
+    assert np.mean(chance) == pytest.approx((24 - 6) / (6 - 1), rel=0.05)
+
+
+def test_columns_may_be_listed_in_several_classes():
+    S = np.array([[1, 1], [0, 1], [1, 0]])
+    rows, cols = S.nonzero()
+    H = np.array([[0.0, 2.0]])
+    assert collapse_ratio(H[:, cols], rows) == pytest.approx(by_loops(H[:, cols], rows), rel=ROUNDING)
+
+
+def test_leading_directions_keep_what_is_in_them():
+    rng = np.random.default_rng(2)
+    W, H = factor(rng.normal(size=(6, 3)) @ rng.normal(size=(3, 8)))
+    np.testing.assert_allclose(project_leading(H, 3).T @ project_leading(H, 3), H.T @ H, atol=1e-10)
+    one, two = project_leading(H, 1), project_leading(W.T, 1)
+    assert np.abs(one).max() == one.max()
+    best = np.outer(two, one) * np.sign(np.sum(np.outer(two, one) * (W @ H)))
+    assert np.linalg.norm(W @ H - best, 2) == pytest.approx(np.linalg.svd(W @ H)[1][1], rel=1e-8)
+
+
+@pytest.mark.parametrize(("X", "classes", "says"), [
+    ([1.0, 2.0], [0, 1], "X: got shape"), ([[1.0, np.nan]], [0, 1], "X: got shape"),
+    ([[1.0, 2.0]], [0, 1, 2], "classes: got shape"), ([[1.0, 2.0]], [0, 0], "classes: got 1 class")])
+def test_bad_input_is_named(X, classes, says):
+    with pytest.raises(ValueError, match=says):
+        collapse_ratio(X, classes)
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_ranks_that_are_not_there_are_named(rank):
+    with pytest.raises(ValueError, match="rank: got"):
+        project_leading(np.eye(2), rank)
