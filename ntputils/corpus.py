@@ -275,23 +275,25 @@ def _frames() -> list[tuple[tuple[str, str], list[str]]]:
     return frames
 
 
-def _synthetic_supports(candidates: list[list[str]], size: int, rng: np.random.Generator) -> list[list[str]]:
-    """Draws `size` of each list's words; a word's chance grows with the square of how many lists share it."""
+def _synthetic_supports(candidates: list[list[str]], size: int, sharing: float, rng: np.random.Generator
+                        ) -> list[list[str]]:
+    """Draws `size` of each list's words; a word's chance grows with how many lists share it, to the power `sharing`."""
     common = Counter(chain.from_iterable(candidates))
     supports = []
     for words in candidates:
-        weights = np.array([common[word] ** 2 for word in words], dtype=np.float64)
+        weights = np.array([common[word] ** sharing for word in words], dtype=np.float64)
         picked = rng.choice(len(words), size=size, replace=False, p=weights / weights.sum())
         supports.append([words[i] for i in sorted(picked)])
     return supports
 
 
 def _load_synthetic(*, seed: int | np.random.Generator = 0, contexts: int = 16, support_size: int = 3,
-                    repeats: tuple[int, int] = (1, 4)) -> Corpus:
+                    repeats: tuple[int, int] = (1, 4), sharing: float = 2.0) -> Corpus:
     """A small language: `contexts` openings of five words, each with `support_size` words that may end it.
 
     A quarter of the openings are second wordings of others and share their support. Each sentence is repeated a
-    random number of times, from `repeats[0]` to `repeats[1]`; each repetition is a document of six tokens.
+    random number of times, from `repeats[0]` to `repeats[1]`; each repetition is a document of six tokens. The chance
+    of an ending grows with the number of openings that share it, to the power `sharing`.
     """
     frames = _frames()
     most = 4 * len(frames) // 3
@@ -302,9 +304,11 @@ def _load_synthetic(*, seed: int | np.random.Generator = 0, contexts: int = 16, 
     low, high = repeats
     if not 1 <= low <= high:
         raise ValueError(f"repeats: got {repeats}, want two whole numbers with 1 <= first <= second")
+    if not sharing >= 0:
+        raise ValueError(f"sharing: got {sharing}, want a power that is not below 0")
     rng = np.random.default_rng(seed)
     frames = frames[:contexts - contexts // 4]
-    supports = _synthetic_supports([endings for _, endings in frames], support_size, rng)
+    supports = _synthetic_supports([endings for _, endings in frames], support_size, sharing, rng)
     wordings = islice(chain(((0, i) for i in range(len(frames))), ((1, i) for i in range(len(frames)))), contexts)
     sentences = [f"{frames[i][0][wording]} {word}".split() for wording, i in sorted(wordings, key=lambda pair: pair[1])
                  for word in supports[i] for _ in range(rng.integers(low, high, endpoint=True))]
@@ -316,7 +320,23 @@ def _load_synthetic(*, seed: int | np.random.Generator = 0, contexts: int = 16, 
 _CORPORA: dict[str, Callable[..., Corpus]] = {
     "kjv": _load_kjv, "tinystories": _load_tinystories, "synthetic": _load_synthetic, "file": _load_file,
     "text": _load_text}
-_LABELS = {"tinystories-counts": "data/tinystories-counts.npz"}
+
+
+def _load_tinystories_counts() -> SoftLabels:
+    """Which words follow which five-token contexts in a slice of TinyStories."""
+    with resources.as_file(resources.files("ntputils").joinpath("data/tinystories-counts.npz")) as path:
+        return SoftLabels.load(path)
+
+
+def _load_simplified(**options) -> SoftLabels:
+    """A language of a few hundred contexts, made from the counts of TinyStories."""
+    from .simplified import simplified
+
+    return simplified(_load_tinystories_counts(), **options)
+
+
+_LABELS: dict[str, Callable[..., SoftLabels]] = {
+    "tinystories-counts": _load_tinystories_counts, "simplified-tinystories": _load_simplified}
 
 
 def load_corpus(name: str, **options) -> Corpus:
@@ -326,12 +346,12 @@ def load_corpus(name: str, **options) -> Corpus:
     |---|---|---|
     | `"kjv"` | the King James Version: 31,102 verses, a document is a chapter; needs no network | `tokenizer` |
     | `"tinystories"` | TinyStories from the Hugging Face hub, cached there | `split`, `limit`, `tokenizer` |
-    | `"synthetic"` | a small language: contexts that share next words | `seed`, `contexts`, `support_size`, `repeats` |
+    | `"synthetic"` | a small language: contexts that share next words | `seed`, `contexts`, `support_size`, `repeats`, `sharing` |
     | `"file"` | a text file | `path`, `encoding`, `tokenizer`, `title`, `licence` |
     | `"text"` | a string | `text`, `tokenizer`, `title`, `source`, `licence` |
 
     `split` is "valid" or "train", `limit` a number of stories; `seed` is a whole number or a NumPy generator, `repeats`
-    how often a sentence occurs at least and at most.
+    how often a sentence occurs at least and at most; the larger `sharing` (2), the fewer the distinct next words.
 
     Args:
         name: one of the names above.
@@ -357,25 +377,35 @@ def load_corpus(name: str, **options) -> Corpus:
     return _CORPORA[name](**options)
 
 
-def load_labels(name: str) -> SoftLabels:
+def load_labels(name: str, **options) -> SoftLabels:
     """Loads ready-made soft labels by name.
 
-    `"tinystories-counts"`: which words follow the five-token contexts that occur at least twice in 2 MiB of
-    TinyStories (Eldan & Li 2023, CDLA-Sharing-1.0).
+    | name | what | options |
+    |---|---|---|
+    | `"tinystories-counts"` | which words follow the five-token contexts that occur at least twice in 2 MiB of TinyStories (Eldan & Li 2023, CDLA-Sharing-1.0) | |
+    | `"simplified-tinystories"` | the paper's recipe on these counts: frequent contexts and variants of them that share their next words | `seed`, `contexts`, `draw` |
+
+    `draw` is "uniform" (each pair of a context and a next word gets a count from 1 to 4, as in the paper) or "frequencies"
+    (each variant has the counts of its original).
 
     Args:
-        name: the name.
+        name: one of the names above.
+        **options: what these labels take.
 
     Returns:
         The soft labels.
 
     Raises:
         KeyError: an unknown name.
+        TypeError: an option that these labels do not take.
+        ValueError: an option out of range.
 
     >>> load_labels("tinystories-counts").context(0)
     'once upon a time ,'
+    >>> labels = load_labels("simplified-tinystories", seed=0)
+    >>> labels.V, labels.m
+    (102, 404)
     """
     if name not in _LABELS:
         raise KeyError(f"name: got {name!r}, want one of {', '.join(map(repr, _LABELS))}")
-    with resources.as_file(resources.files("ntputils").joinpath(_LABELS[name])) as path:
-        return SoftLabels.load(path)
+    return _LABELS[name](**options)
