@@ -1,6 +1,11 @@
 """Widgets that compute in the page: no kernel is needed, and where there is one it shares their state."""
 
+from .collapse import CollapseWidget
+from .moment_curve import MomentCurveWidget
+from .path_player import PathPlayerWidget
 from .soft_labels import SoftLabelsWidget
 from .support_grid import SupportGridWidget
+from .symmetric import SymmetricWidget
 
-__all__ = ["SoftLabelsWidget", "SupportGridWidget"]
+__all__ = ["CollapseWidget", "MomentCurveWidget", "PathPlayerWidget", "SoftLabelsWidget", "SupportGridWidget",
+           "SymmetricWidget"]

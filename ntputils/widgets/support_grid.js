@@ -15,24 +15,55 @@ const most = (rows) => Math.max(...rows.flat().map(Math.abs), 0);
 const title = (...words) => element("p", { class: "ntp-title" }, ...words);
 const math = (symbol, above) => element("i", {}, symbol, ...(above ? [element("sup", {}, above)] : []));
 
-/** A heat map that keeps its nodes while only its entries change, and says where it is cut off. */
+/**
+ * A heat map that keeps its nodes while only its entries change, and says where it is cut off.
+ *
+ * To ask the page for a width or a scroll position after writing to it makes the browser lay out the whole page, and a
+ * click writes into five of these: so the width is asked for once (`width = 0` forgets it), and a matrix that is seen
+ * whole is not scrolled.
+ */
 class Matrix extends Heatmap {
   layout() {
     if (!this.matrix) return;
     const { rows, cols, rowLabels, colLabels } = this.matrix;
-    const labels = [...Array.from({ length: rows }, (_, i) => rowLabels(i)), "",
-      ...Array.from({ length: cols }, (_, j) => colLabels(j))];
-    const form = JSON.stringify([this.node.clientWidth, ...labels]);
+    this.heads = Array.from({ length: cols }, (_, j) => colLabels(j));
+    const labels = [...Array.from({ length: rows }, (_, i) => rowLabels(i)), "", ...this.heads];
+    this.width ||= this.node.clientWidth;
+    const form = JSON.stringify([this.width, ...labels]);
     if (form === this.form && this.shape) return;
     this.form = form;
     this.shape = null; // stays so where there is no width: a hidden part is laid out when it is seen
     super.layout();
   }
 
+  /** Columns' labels that fit over their cells stand upright: a single letter on its side is hard to read. */
+  build() {
+    const { left, size } = this.shape;
+    const upright = Math.max(...this.heads.map((head) => this.pen.measureText(head).width)) <= size - 6;
+    if (upright) Object.assign(this.shape, { top: 24, lean: 2, angle: 0 });
+    super.build();
+    if (!upright) return;
+    this.colTexts.forEach((text, c) => {
+      text.setAttribute("transform", `translate(${left + (c + 0.5) * size},${this.shape.top - 8})`);
+      text.setAttribute("text-anchor", "middle");
+    });
+  }
+
+  get whole() {
+    return this.shape.down >= this.matrix.rows && this.shape.across >= this.matrix.cols;
+  }
+
+  origin() {
+    return this.whole ? [0, 0] : super.origin();
+  }
+
+  reveal() {
+    if (this.shape && this.whole) this.paint();
+    else super.reveal();
+  }
+
   describeWindow() {
-    const { down, across } = this.shape;
-    const whole = down >= this.matrix.rows && across >= this.matrix.cols;
-    return whole ? "" : "Scroll, or walk with the arrow keys, to see the rest.";
+    return this.whole ? "" : "Scroll, or walk with the arrow keys, to see the rest.";
   }
 }
 
@@ -87,7 +118,8 @@ class Vectors {
   /** `points` is a list of { x, y, name, kind, here }. */
   show(points) {
     this.points = points ?? this.points;
-    const width = this.node.clientWidth;
+    this.width ||= this.node.clientWidth; // asked for once, as a matrix does
+    const { width } = this;
     if (!this.points || width === 0) return;
     const height = Math.round(clamp(0.85 * width, 220, 340));
     const [xs, ys] = ["x", "y"].map((axis) => [...this.points.map((point) => point[axis]), 0]);
@@ -130,9 +162,12 @@ class Vectors {
 
   /** Puts each name on the side of its spot where it covers least of what is there already. */
   label(spots, width, height) {
-    const { fontSize, fontFamily } = getComputedStyle(this.picture);
-    const pen = document.createElement("canvas").getContext("2d");
-    pen.font = `600 ${fontSize} ${fontFamily}`;
+    if (!this.pen) {
+      const { fontSize, fontFamily } = getComputedStyle(this.picture);
+      this.pen = document.createElement("canvas").getContext("2d");
+      this.pen.font = `600 ${fontSize} ${fontFamily}`;
+    }
+    const { pen } = this;
     const taken = spots.map(({ px, py }) => [px - 6, py - 6, px + 6, py + 6]);
     const overlap = ([a, b, c, d], [e, f, g, h]) =>
       Math.max(0, Math.min(c, g) - Math.max(a, e)) * Math.max(0, Math.min(d, h) - Math.max(b, f));
@@ -276,7 +311,9 @@ class SupportGridView {
   }
 
   layout() {
-    for (const map of [this.editor, ...Object.values(this.maps)]) {
+    const maps = [this.editor, ...Object.values(this.maps)];
+    for (const part of [...maps, this.vectors]) part.width = 0;
+    for (const map of maps) {
       map.layout();
       map.reveal();
     }

@@ -1,0 +1,225 @@
+"""The moment curve in the page: its numbers against Python's, and what a reader does with it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import traitlets
+from ntputils import (all_subsets, centered_support, embed_on_moment_curve, from_sets, moment_curve,
+                      moment_curve_price, separating_context)
+from ntputils.widgets import MomentCurveWidget, SoftLabelsWidget
+
+CLOSE = 1e-10   # the same products in another order: float64 rounding, relative to the largest
+WORLDS = [(V, k) for V in (3, 5, 8, 9, 12, 16) for k in (1, 2, 3, 4) if 2 * k < V]
+
+
+def write_page(widget_page, folder, states, theme="light"):
+    """The page of conftest with this widget in the place of the other."""
+    path = widget_page(folder, states, theme=theme)
+    html = path.read_text(encoding="utf-8")
+    modules = (json.dumps(widget._esm).replace("</", "<\\/") for widget in (SoftLabelsWidget, MomentCurveWidget))
+    html = html.replace(*modules)
+    path.write_text(html.replace(SoftLabelsWidget._css, MomentCurveWidget._css), encoding="utf-8")
+    return path
+
+
+def state(V=12, d=4, support=(0, 6)) -> dict:
+    return {"V": V, "d": d, "support": list(support)}
+
+
+@pytest.fixture
+def show(visit, widget_page, tmp_path):
+    """A function that shows widgets in the browser; after the test it holds that no page complained."""
+    visits = []
+
+    def open_widgets(*states: dict, theme: str = "light", **options):
+        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
+        visits.append(record)
+        record.page.wait_for_function("window.ready", timeout=10_000)
+        return record.page
+
+    yield open_widgets
+    for record in visits:
+        assert record.errors == []
+        assert record.left_the_page == []
+
+
+@pytest.fixture(scope="module")
+def answers(browser, widget_page, tmp_path_factory):
+    """The page's answers: every support of some worlds, and the price of each world."""
+    rng = np.random.default_rng(10)
+    cases = []
+    for V, k in WORLDS:
+        for size in range(1, k + 1):
+            sets = list(itertools.combinations(range(V), size))
+            cases += [(V, k, list(sets[i])) for i in rng.choice(len(sets), min(6, len(sets)), replace=False)]
+    page = browser.new_page()
+    page.goto(write_page(widget_page, tmp_path_factory.mktemp("curve"), [state()]).as_uri())
+    page.wait_for_function("window.ready", timeout=10_000)
+    found = page.evaluate("(cases) => cases.map(([V, k, support]) => module.readSupport(V, k, support))", cases)
+    prices = page.evaluate("(worlds) => worlds.map(([V, k]) => module.price(V, k))", WORLDS)
+    slow = page.evaluate("() => { const t = performance.now(); module.price(16, 4); return performance.now() - t; }")
+    page.close()
+    return cases, found, prices, slow
+
+
+def test_contexts_margins_and_heights_are_pythons(answers):
+    for (V, k, support), found in zip(*answers[:2], strict=True):
+        angles = 2 * np.pi * np.arange(V) / V
+        h, level = separating_context(angles[support], k)
+        np.testing.assert_allclose(found["h"], h, rtol=0, atol=CLOSE)
+        assert abs(found["level"] - level) < CLOSE
+        np.testing.assert_allclose(found["heights"], moment_curve(angles, k) @ h, rtol=0, atol=CLOSE)
+        embedded = embed_on_moment_curve(from_sets([support], V))
+        assert abs(found["margin"] / embedded.margins[0] - 1) < 1e-9
+        assert abs(found["length"] / np.linalg.norm(embedded.H) - 1) < 1e-9
+
+
+def test_the_words_of_the_support_are_highest_by_the_margin(answers):
+    for (V, _, support), found in zip(*answers[:2], strict=True):
+        heights = np.array(found["heights"])
+        others = np.delete(heights, support)
+        assert np.ptp(heights[support]) < CLOSE
+        assert abs(heights[support].min() - others.max() - found["margin"]) < CLOSE and found["margin"] > 0
+
+
+def test_the_price_is_that_of_singular_values(answers):
+    for (V, k), found in zip(WORLDS, answers[2], strict=True):
+        S = all_subsets(V, k)
+        assert abs(found["norm"] / embed_on_moment_curve(S).norm - 1) < 1e-9
+        least = np.linalg.svd(centered_support(S), compute_uv=False).sum()
+        assert abs(found["least"] / least - 1) < 1e-9
+        assert abs(found["ratio"] / moment_curve_price(V, k) - 1) < 1e-9
+    assert answers[3] < 1000  # milliseconds for the largest, once: the page remembers it
+
+
+# --- in the page --------------------------------------------------------------------------------
+
+def number(page, key: str) -> str:
+    return page.locator(f"[data-number={key}]").first.inner_text()
+
+
+def word(page, z: int):
+    return page.get_by_role("checkbox", name=f"word {z + 1}", exact=True).first
+
+
+def test_words_are_chosen_by_click_and_by_key(show):
+    page = show(state())
+    assert (number(page, "margin"), number(page, "subsets")) == ("0.250", "66")
+    word(page, 6).click()
+    assert page.evaluate("models[0].get('support')") == [0]
+    assert word(page, 6).get_attribute("aria-checked") == "false"
+    word(page, 2).click()
+    assert page.evaluate("models[0].get('support')") == [0, 2] and page.evaluate("models[0].saved") == 2
+    wanted = embed_on_moment_curve(from_sets([[0, 2]], 12)).margins[0]
+    assert number(page, "margin") == f"{wanted:.3f}"
+    page.keyboard.press("ArrowRight")
+    assert "«word 4»" in page.locator("[aria-live]").first.inner_text()
+    page.keyboard.press("Space")  # a third word does not fit in four dimensions
+    assert page.evaluate("models[0].get('support')") == [0, 2]
+    assert "at most 2 words" in page.locator("[aria-live]").first.inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")  # the last one stays
+    assert page.evaluate("models[0].get('support')") == [0]
+    assert "needs a next word" in page.locator("[aria-live]").first.inner_text()
+
+
+def test_sliders_keep_within_what_is_possible(show):
+    page = show(state(V=5, d=4, support=[1, 4]))
+    dimensions = page.get_by_role("slider", name="Dimensions d")
+    words = page.get_by_role("slider", name="Words V")
+    dimensions.press("End")
+    assert [page.evaluate(f"models[0].get('{name}')") for name in "dV"] == [8, 9]
+    words.press("Home")
+    assert [page.evaluate(f"models[0].get('{name}')") for name in "dV"] == [2, 3]
+    assert page.evaluate("models[0].get('support')") == [1]
+    words.press("End")
+    assert page.get_by_role("checkbox").count() == 16
+    for preset in ("neighbours", "every other", "spread out"):
+        dimensions.press("End")
+        page.get_by_role("button", name=preset).click()
+        assert page.evaluate("models[0].get('support').length") == 4
+    assert "NaN" not in page.locator("body").inner_text()
+
+
+def test_python_reaches_the_page_and_it_stops(show):
+    page = show(state(), state(V=10, d=2, support=[3]))
+    page.evaluate("models[0].set('support', [0, 2])")
+    assert number(page, "margin") == "0.018"
+    assert "0.191" in page.locator(".ntp-moment-curve").nth(1).inner_text()
+    page.evaluate("models[0].stop(); models[0].set('support', [0, 6])")
+    assert number(page, "margin") == "0.018"
+    assert page.evaluate("document.getAnimations().length") == 0
+    assert page.evaluate("document.querySelectorAll('.host [id]').length") == 0
+
+
+# Colours come back as rgb(), color(srgb ...) or oklab(): a canvas turns each into the pixel that is seen.
+PIXELS = """
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (colour) => {
+    pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map((byte) => byte / 255)
+      .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (a, b) => {
+    const [x, y] = [light(a), light(b)];
+    return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+  };
+"""
+CONTRASTS = "() => {" + PIXELS + """
+  const found = {};
+  for (const node of document.querySelector(".ntp-moment-curve").querySelectorAll("p, dt, dd, button, output, text")) {
+    if (!node.textContent.trim()) continue;
+    const style = getComputedStyle(node);
+    let ground = node;
+    while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+    found[`${node.tagName} ${node.textContent.slice(0, 24)}`] =
+      ratio(node instanceof SVGElement ? style.fill : style.color, getComputedStyle(ground).backgroundColor);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 360), ("dark", 900)])
+def test_widths_and_themes(show, theme, width):
+    page = show(state(V=16, d=8, support=[0, 4, 8, 12]), theme=theme, width=width, scheme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".ntp-moment-curve").first.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 20 and min(contrasts.values()) >= 4.5, contrasts  # WCAG AA
+
+
+# --- Python -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("V", "d", "support", "says"), [
+    (12, 3, [0], "d: got 3"), (12, 10, [0], "d: got 10"), (4, 4, [0], "V: got 4"), (17, 4, [0], "V: got 17"),
+    (12, 4, [], r"support: got \[\]"), (12, 2, [0, 1], "want 1 to d/2 = 1"), (12, 4, [1, 1], "distinct"),
+    (12, 4, [12], "ids from 0")])
+def test_what_is_out_of_range_is_named(V, d, support, says):
+    with pytest.raises(ValueError, match=says):
+        MomentCurveWidget(V=V, d=d, support=support)
+
+
+def test_later_changes_are_checked_too():
+    widget = MomentCurveWidget(V=12, d=4, support=[0, 6])
+    with pytest.raises(ValueError, match="want 1 to d/2 = 1"):
+        widget.d = 2
+    with pytest.raises(traitlets.TraitError):
+        widget.V = "many"
+    widget.support = [3]
+    assert "in the support: 4." in widget.fallback()
+
+
+def test_the_module_is_whole_and_imports_nothing():
+    code = [row for row in MomentCurveWidget._esm.splitlines() if not row.lstrip().startswith(("//", "*"))]
+    assert not any(row.startswith("import ") or "import(" in row for row in code)
+    assert MomentCurveWidget._esm.count("export default") == 1
+    assert "http" not in MomentCurveWidget._esm.replace("http://www.w3.org/2000/svg", "")
+    assert "url(" not in MomentCurveWidget._css and "@import" not in MomentCurveWidget._css
