@@ -1,12 +1,13 @@
 """Counting contexts of five tokens and what follows them: ntputils, Counter, Polars and DuckDB, side by side.
 
-    python benchmarks/counting.py [--tokens 2000000 20000000] [--kjv] [--only Counter Polars] [--repeats 1]
+    python benchmarks/counting.py [--tokens 2000000 20000000] [--kjv] [--only Counter Polars] [--repeats 1] [--quick]
 
 Every method counts the same tokens in a process of its own, and all must agree on the number of distinct contexts, of
 distinct (context, next token) pairs, and the largest count of a pair. The tokens are seeded, independent, of 50,000
 types with frequencies that fall as 1 / rank: nearly every context is then distinct, the worst case for time and memory.
 With `--kjv` the King James Version (0.9 million tokens, as one document) comes first: what real text repeats, it does.
 Time is the wall clock of the counting alone; memory is the highest resident size while counting, less the size before.
+Prints tables, and leaves counting.json and counting.svg in book/results (or in --out).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from record import RESULTS, write
 
 T, TYPES, SEED = 5, 50_000, 0
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -122,7 +125,8 @@ def floor(ids) -> Callable[[], tuple[int, int, int]]:
     return run
 
 
-METHODS = {"floor (one sort)": floor, "ntputils, counts": ours_tally, "ntputils, SoftLabels": ours, "Counter": counter,
+FLOOR = "floor (one sort)"
+METHODS = {FLOOR: floor, "ntputils, counts": ours_tally, "ntputils, SoftLabels": ours, "Counter": counter,
            "Polars": polars, "DuckDB": duckdb}
 
 
@@ -176,7 +180,7 @@ def measure_all(ids, methods: list[str], repeats: int) -> dict[str, dict]:
             runs = [in_a_process(method, file) for _ in range(repeats)]
             records[method] = min(runs, key=lambda run: run.get("seconds", float("inf")))
             print(f"  {method}: {records[method]}", file=sys.stderr, flush=True)
-    answers = {tuple(r["answer"]) for m, r in records.items() if "answer" in r and m != "floor (one sort)"}
+    answers = {tuple(r["answer"]) for m, r in records.items() if "answer" in r and m != FLOOR}
     if len(answers) > 1:
         raise SystemExit(f"the methods disagree: {records}")
     return records
@@ -184,9 +188,9 @@ def measure_all(ids, methods: list[str], repeats: int) -> dict[str, dict]:
 
 def table(name: str, n: int, records: dict[str, dict]) -> str:
     """The Markdown table of one text."""
-    answer = next((r["answer"] for m, r in records.items() if "answer" in r and m != "floor (one sort)"), ())
+    answer = next((r["answer"] for m, r in records.items() if "answer" in r and m != FLOOR), ())
     base = records.get("ntputils, counts", {}).get("seconds")
-    least = records.get("floor (one sort)", {}).get("seconds")
+    least = records.get(FLOOR, {}).get("seconds")
 
     def ratio(seconds: float, unit: float | None) -> str:
         return f"{seconds / unit:.2g}" if unit else ""
@@ -204,22 +208,60 @@ def table(name: str, n: int, records: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def rows(name: str, n: int, records: dict[str, dict]) -> list[list]:
+    """The rows of one text for the book: what failed has no numbers."""
+    least = records.get(FLOOR, {}).get("seconds")
+    found = []
+    for method, r in records.items():
+        if "error" in r:
+            found.append([name, n, f"{method} (failed)", None, None, None])
+        else:
+            ratio = None if least is None else float(f"{r['seconds'] / least:.3g}")
+            found.append([name, n, method, round(r["seconds"], 4), ratio, round(r["peak"] / n)])
+    return found
+
+
+def draw(axes, found: list[list]) -> None:
+    """Bars of nanoseconds a token, one group for each text."""
+    texts = list(dict.fromkeys((row[0], row[1]) for row in found))
+    methods = list(dict.fromkeys(row[2] for row in found))
+    for k, (name, n) in enumerate(texts):
+        seconds = {row[2]: row[3] for row in found if (row[0], row[1]) == (name, n)}
+        places = [m + 0.8 * (k - (len(texts) - 1) / 2) / len(texts) for m in range(len(methods))]
+        axes.bar(places, [1e9 * (seconds.get(method) or 0) / n for method in methods], 0.7 / len(texts),
+                 color=("#0072B2", "#E69F00", "#009E73")[k % 3], label=f"{name}, {n / 1e6:.2g} million")
+    axes.set_xticks(range(len(methods)), [method.replace(", ", ",\n").replace(" (", "\n(") for method in methods],
+                    fontsize=8)
+    axes.set(yscale="log", ylabel="nanoseconds a token")
+    axes.legend(frameon=False, fontsize=8)
+
+
 def main() -> None:
-    """Prints one table for each size."""
+    """Prints one table for each size, and writes the book's record of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, nargs="+", default=[2_000_000, 20_000_000])
     parser.add_argument("--kjv", action="store_true", help="the King James Version too")
     parser.add_argument("--only", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--repeats", type=int, default=1, help="the fastest of so many runs counts")
+    parser.add_argument("--quick", action="store_true", help="20,000 tokens only: to try the script")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the record goes")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         return measure(*args.measure)
     print(f"{os.cpu_count()} cores; ntputils and Counter on one thread, Polars and DuckDB on as many as they take\n")
-    texts = [("Zipf", partial(tokens, n)) for n in args.tokens]
-    for name, make in [("King James Version", kjv)] * args.kjv + texts:
+    sizes = [20_000] if args.quick else args.tokens
+    texts = [("Zipf", partial(tokens, n)) for n in sizes]
+    found = []
+    for name, make in [("King James Version", kjv)] * (args.kjv and not args.quick) + texts:
         ids = make()
-        print(table(name, len(ids), measure_all(ids, args.only, args.repeats)), end="\n\n", flush=True)
+        records = measure_all(ids, args.only, args.repeats)
+        print(table(name, len(ids), records), end="\n\n", flush=True)
+        found += rows(name, len(ids), records)
+    write("counting", ["text", "tokens", "method", "seconds", "in floors", "bytes a token"], found, seeds=[SEED],
+          quick=args.quick, folder=args.out, draw=lambda axes: draw(axes, found),
+          alt="Bars, on a logarithmic scale: nanoseconds a token that each method takes to count contexts of five "
+              "tokens and what follows them, beside the floor, one sort of as many keys. The table has the numbers.")
 
 
 if __name__ == "__main__":

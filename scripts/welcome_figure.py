@@ -1,14 +1,17 @@
-"""Draws the figure of the welcome page from eleven two-word sentences, by way of the library.
+"""Draws the figure of the welcome page from eleven two-word sentences, by way of the library, and makes its panel.
 
-    python scripts/welcome_figure.py            writes book/assets/support-to-geometry.html
-    python scripts/welcome_figure.py --check    exit code 1 if the committed file is not what this draws
+    python scripts/welcome_figure.py            writes support-to-geometry.html and support-panel.html in book/assets
+    python scripts/welcome_figure.py --check    exit code 1 if a committed file is not what this makes
 
 The figure is a fragment of HTML: six small SVG drawings that the page wraps, three in a row on a desk and two
-on a phone. Letters and lines take the colour of the page's text, so the figure follows light and dark mode.
+on a phone. Letters and lines take the colour of the page's text, so the figure follows light and dark mode. The panel
+is another fragment: the grid of supports of chapter 4 with the same sentences, without the library's other matrices,
+as one module script in the page, so that it works from a file and needs no kernel.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from html import escape
 from pathlib import Path
@@ -18,8 +21,11 @@ import numpy as np
 
 from ntputils import SoftLabels, centered_support, factor
 from ntputils.plots import CYCLE, DIVERGING
+from ntputils.widgets import SupportGridWidget
 
-TARGET = Path(__file__).parent.parent / "book" / "assets" / "support-to-geometry.html"
+HERE = Path(__file__).parent
+ASSETS = HERE.parent / "book" / "assets"
+WIDGETS = HERE.parent / "ntputils" / "widgets"
 SENTENCES = ("cats eat", "cats sleep", "dogs eat", "dogs sleep", "children eat", "children sleep",
              "children sing", "taps drip", "taps leak", "pipes drip", "pipes leak")
 ALT = ("Six drawings. First, eleven two-word sentences: cats and dogs eat and sleep; children eat, sleep "
@@ -138,9 +144,32 @@ def figure() -> str:
             + "\n".join(drawings) + "\n</div>\n")
 
 
+def panel() -> str:
+    """The panel: the widget's style sheet and modules, what is not needed left out, and the sentences' supports."""
+    labels = next_token_problem()
+    start = {"tokens": labels.vocab, "contexts": labels.contexts, "S": labels.S.toarray().astype(int).tolist()}
+    names = ("svm_core.js", "heatmap.js", "support_grid.js")
+    modules = [(WIDGETS / name).read_text(encoding="utf-8") for name in names]
+    modules[2] = modules[2].split("\nclass SupportGridView")[0]  # the drawing classes, not the whole widget
+    script = "\n".join([*modules, f"const START = {json.dumps(start)};",
+                        (HERE / "welcome_panel.js").read_text(encoding="utf-8")])
+    script = script.replace("\nexport ", "\n")
+    if "</script" in script or "\nimport " in script:
+        raise ValueError("the panel's script would end early, or asks for another file")
+    words = "; ".join(f"after {name}: {', '.join(labels.vocab[i] for i in np.flatnonzero(column))}"
+                      for name, column in zip(labels.contexts, labels.S.toarray().T))
+    style = SupportGridWidget._css + "\n.ntp-welcome-host { margin: 1rem 0 1.5rem; }"
+    return (f"<style>{style}</style>\n<div class=\"ntp-welcome-host\"><p>A panel that needs JavaScript: a grid "
+            f"of words by contexts ({escape(words)}), and the map that follows from it.</p></div>\n"
+            f"<script type=\"module\">\n{script}</script>\n")
+
+
+FILES = {"support-to-geometry.html": figure, "support-panel.html": panel}
+
 if __name__ == "__main__":
-    drawn = figure()
+    made = {ASSETS / name: make() for name, make in FILES.items()}
     if sys.argv[1:] == ["--check"]:
-        stale = TARGET.read_text(encoding="utf-8") != drawn
-        sys.exit(f"{TARGET.name} is out of date: run {sys.argv[0]}" if stale else 0)
-    TARGET.write_text(drawn, encoding="utf-8")
+        stale = [p.name for p, text in made.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+        sys.exit(f"{', '.join(stale)}: out of date, run {sys.argv[0]}" if stale else 0)
+    for path, text in made.items():
+        path.write_text(text, encoding="utf-8")

@@ -1,6 +1,7 @@
-"""The book's own Sphinx extension: the claims ledger, the status table, the Colab button.
+"""The book's own Sphinx extension: the claims ledger, the status table, the benchmarks, the Colab button.
 
-The build leaves `claims.json` and `status.json` at the top of the source tree; the directives only show them.
+The build leaves `claims.json` and `status.json` at the top of the source tree, and `make bench` leaves its records in
+`book/results`; the directives only show them.
 """
 
 from __future__ import annotations
@@ -104,6 +105,54 @@ class BookStatus(SphinxDirective):
                                      refexplicit=False, refdoc=self.env.docname, refwarn=True)
 
 
+class Benchmark(SphinxDirective):
+    """`{benchmark} NAME`: the table and the figure that `make bench` left in `book/results`, and how they were made."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        (name,) = self.arguments
+        folder = Path(self.env.srcdir) / "book" / "results"
+        file = folder / f"{name}.json"
+        self.env.note_dependency(str(file))
+        if not file.is_file():
+            return [nodes.paragraph("", f"Not measured yet: make bench writes this table ({name}) on the machine "
+                                        "that it runs on.", classes=["ntp-not-measured"])]
+        record = json.loads(file.read_text(encoding="utf-8"))
+        heads = record["columns"]
+        rows = [[self._cell(head, cell) for head, cell in zip(heads, row, strict=True)] for row in record["rows"]]
+        out: list[nodes.Node] = [table(tuple(heads), rows, "ntp-benchmark")]
+        if (folder / record["figure"]).is_file():
+            out.append(nodes.image("", uri=f"/book/results/{record['figure']}", alt=record["alt"]))
+        return [*out, nodes.paragraph("", provenance(record), classes=["ntp-provenance"])]
+
+    @staticmethod
+    def _cell(head: str, cell: object) -> list[nodes.Node]:
+        """A number under its head, which stands beside it where the screen is narrow."""
+        if cell is None:
+            return []
+        return [nodes.inline("", f"{head}: ", classes=["ntp-head"]), nodes.Text(number(cell))]
+
+
+def provenance(record: dict) -> str:
+    """One sentence on the machine, the versions and the code of a benchmark.
+
+    >>> machine = {"cpu": "A CPU", "cores": 8, "memory_gb": 16.0, "threads": "1", "system": "Linux"}
+    >>> said = provenance({"machine": machine, "versions": {"python": "3.11.2"}, "commit": "abc", "seeds": [0, 1],
+    ...                    "date": "2026-01-31", "quick": True})
+    >>> said.split(";")[0]
+    'A trial with sizes cut down. Measured on 2026-01-31: A CPU, 8 cores, 16 GB of memory, Linux'
+    """
+    machine = record["machine"]
+    trial = "A trial with sizes cut down. " if record["quick"] else ""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    seeds = ", ".join(map(str, record["seeds"]))
+    return (f"{trial}Measured on {record['date']}: {machine['cpu']}, {machine['cores']} cores, "
+            f"{machine['memory_gb']:.0f} GB of memory, {machine['system']}; threads for linear algebra: "
+            f"{machine['threads']}; commit {record['commit']}; seed{'s' * (len(record['seeds']) > 1)} {seeds}; "
+            f"{versions}.")
+
+
 def add_colab_button(app: Sphinx, pagename: str, template: str, context: dict, doctree) -> None:
     """Puts Colab beside Binder on a notebook's page: the published copy, which installs the library."""
     groups = [b for b in context.get("header_buttons", []) if b.get("label") == "launch-buttons"]
@@ -118,6 +167,7 @@ def setup(app: Sphinx) -> dict:
     app.add_config_value("ntpbook_colab", "", "html", [str])
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("book-status", BookStatus)
+    app.add_directive("benchmark", Benchmark)
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)  # napoleon comes at 500
     app.connect("html-page-context", add_colab_button, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
