@@ -322,7 +322,8 @@ def train(labels, lam, W, H):
         gradient = np.concatenate([(G @ H.T).ravel(), (W.T @ G).ravel()]) + lam * x
         return ntp_loss(W @ H, labels) + lam / 2 * (x @ x), gradient
 
-    options = {"maxiter": 20_000, "maxfun": 40_000, "maxcor": 30, "ftol": 0, "gtol": 1e-9}
+    options = {"maxiter": 20_000, "maxfun": 40_000, "maxcor": 30, "ftol": 0,
+               "gtol": 1e-9}
     x = np.concatenate([W.ravel(), H.ravel()])
     x = minimize(value_and_gradient, x, jac=True, method="L-BFGS-B", options=options).x
     return x[:cut].reshape(shapes[0]), x[cut:].reshape(shapes[1])
@@ -577,6 +578,10 @@ for end, which in (("one end", slice(None, -3, -1)), ("the other", slice(0, 2)))
 #
 # That factored convex problems have this kind of landscape is known in much greater generality
 # {cite}`burer2003nonlinear,haeffele2015global`; the proof for this loss is short enough to have on the page.
+# It bears on what the authors told a reviewer who asked for the technical challenge: training both $W$ and $H$ is
+# not convex, and a convex relaxation brings back the ideas that worked for linear models. With $d \ge \min(V-1,
+# m)$ dimensions the relaxation is exact ({prf:ref}`thm-convex`) and training can reach its minimum: what is
+# left of the non-convexity is saddles.
 #
 # The example to keep in mind is $W = 0$, $H = 0$. It is stationary for every $\lambda$ and every text:
 # without words the contexts learn nothing, and the other way round. Its lowest curvature is $\lambda -
@@ -787,7 +792,7 @@ print(f"certificate: {ratio(W @ H, second, lam):.1f}, not one")
 claim("3.15", np.ptp(values) if lowest > 1e-4 else 0)
 
 # %% tags=["remove-input"]
-fig, axes = plt.subplots(1, 2, figsize=(7, 3.6), sharex=True)
+fig, axes = plt.subplots(1, 2, figsize=(6.2, 3.6), sharex=True)
 others = {1: values, **{d: ends(second, d) for d in (2, 3, 4)}}
 jitter = rng.uniform(-0.25, 0.25, size=STARTS)
 for ax, name, problem, found in zip(axes, ("first problem", "second problem"),
@@ -812,15 +817,17 @@ plt.show()
 # %% [markdown]
 # ## Other factorisations of the same logits
 #
-# A reader of the paper objected that $d > V$ does not determine $W$ and $H$. Without the ridge that is
-# certainly right: $(WA, A^{-1}H)$ has the same logits and the same loss for every invertible $A$, and what
-# does it mean to speak of the angle between two words? Take it to the extreme. With $d = m$, choose $W = L$
-# and $H = I$. Every logit is as before, and every context stands at a right angle to every other, whatever
-# the text. Or $W = I$ and $H = L$, and it is the words that say nothing.
+# A reviewer of the paper understood that it is the assumption $d > V$ which lets $L$ be factored into $W$ and
+# $H$ in one way only, and that the conclusions about geometry hang on it. They would, if it were so. But no $d$
+# does that: $(WA, A^{-1}H)$ has the same logits and the same loss for every invertible $A$, and then what does
+# it mean to speak of the angle between two words? Take it to the extreme. With $d = m$, choose $W = L$ and $H =
+# I$. Every logit is as before, and every context stands at a right angle to every other, whatever the text.
+# With $d = V$, choose $W = I$ and $H = L$, and it is the words that say nothing.
 #
-# The ridge makes the choice: at $\lambda > 0$, however small, only balanced factors minimise
-# ({prf:ref}`lem-one`), and these are one factorisation up to rotation, which angles do not see. Here is the
-# synthetic language, with contexts in the order of their supports.
+# The ridge makes the choice, at every $d$. For $\lambda > 0$, however small, only balanced factors minimise
+# ({prf:ref}`lem-one`), and of each $L$ these are one factorisation up to rotation, which angles do not see. What a
+# large $d$ gives is something else, {prf:ref}`thm-convex`: that there is one $L$. Here is the synthetic language,
+# with contexts in the order of their supports.
 
 # %%
 def cosines(gram):
@@ -839,7 +846,7 @@ claim("3.14", off_diagonal.max())
 
 # %% tags=["remove-input"]
 order = np.lexsort(synthetic.S.toarray().astype(int))
-fig, axes = plt.subplots(1, 3, figsize=(7.2, 2.7))
+fig, axes = plt.subplots(1, 3, figsize=(6.2, 2.5))
 panels = {"trained $H^\\top H$": trained, "$(L^\\top L)^{1/2}$": from_logits,
           "$W = L$, $H = I$": np.eye(synthetic.m)}
 for ax, (title, A) in zip(axes, panels.items()):
@@ -857,7 +864,7 @@ plt.show()
 #
 # - The ridge on two factors is the nuclear norm on their product ({prf:ref}`prop-nuclear`). So the
 #   question about $W$ and $H$ is one about $L$ ({prf:ref}`lem-one`, any $d$), and a convex one when $d \ge
-#   \min(V-1, m)$ ({prf:ref}`thm-convex`).
+#   \min(V-1, m)$ ({prf:ref}`thm-convex`). It is the ridge, and not the size of $d$, that settles the factors.
 # - The geometry of words and of contexts is the square root of that of the logits ({prf:ref}`cor-gram`).
 # - Vanishing gradients prove nothing. $\|\nabla\mathrm{CE}(L)\|_2 \le \lambda$ proves a minimum, and where it
 #   fails it names the way down ({prf:ref}`thm-certificate`, {prf:ref}`thm-landscape`).
