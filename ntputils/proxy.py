@@ -45,6 +45,14 @@ class ProxyVerdict:
     inverse: np.ndarray
     counts: np.ndarray
 
+    @property
+    def excess(self) -> float:
+        """(||S~||_* - <S, Lambda>) / <S, Lambda>: the norm of S~ exceeds the least one by at most this share of that.
+
+        It is met up to the solver's tolerance where `optimal` is False; infinite where the certificate is worthless.
+        """
+        return self.gap / (1 - self.gap) if self.gap < 1 else float("inf")
+
 
 def proxy_is_optimal(S, *, max_iter: int = 5000) -> ProxyVerdict:
     """Decides whether the centred support S~ = (I - 11'/V) S solves NTP-SVM.
@@ -69,6 +77,8 @@ def proxy_is_optimal(S, *, max_iter: int = 5000) -> ProxyVerdict:
     True
     >>> proxy_is_optimal([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]]).optimal      # {1}, {1, 2}, {1, 3}
     False
+    >>> round(proxy_is_optimal([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]]).excess, 5)
+    0.00962
     """
     distinct, inverse, counts = merge_columns(_supports(S))
     pattern, root = distinct.toarray(), np.sqrt(counts)
