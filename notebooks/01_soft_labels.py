@@ -67,7 +67,7 @@ def tally(context, most=8):
 
 
 # %% tags=["remove-input"]
-fig, axes = plt.subplots(1, 2, figsize=(6.8, 3.4), sharex=True)
+fig, axes = plt.subplots(2, 1, figsize=(4.8, 6), sharex=True)
 for ax, context in zip(axes, ("out of the land of", "and the lord said unto")):
     words, p = tally(context)
     ax.barh(range(len(p)), p)
@@ -141,15 +141,15 @@ print(f"by hand : {3 / 5 * (np.log(3) - 2 / 3 * np.log(2)):.4f} = 3/5 (log 3 - 2
 
 # %% [markdown]
 # Its $P$ and $S$, and the *centred support matrix* $\tilde S = (I - \tfrac1V \mathbf 1\mathbf 1^\top) S$, which takes from
-# each column of $S$ its mean. That third matrix is the paper's prediction, up to scale, of what the logits of a trained
-# model look like; from chapter to chapter we shall see when, why and how nearly.
+# each column of $S$ its mean. That third matrix is the paper's simple prediction, up to scale, of what the logits of a trained
+# model look like; chapters 4 to 8 show when, why and how nearly.
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(6.8, 3.2))
+fig, axes = plt.subplots(3, 1, figsize=(4.6, 7.5))
 rows, columns = tiny.vocab, [tiny.context(j) for j in range(tiny.m)]
 panels = {"$P$": tiny.P, "$S$": tiny.S, r"$\tilde S$": centered_support(tiny.S)}
 for ax, (title, A) in zip(axes, panels.items()):
-    show_matrix(ax, A, rows=rows if ax is axes[0] else (), columns=columns, title=title,
+    show_matrix(ax, A, rows=rows, columns=columns, title=title,
                 limit=1, numbers=True)
 plt.show()
 
@@ -282,7 +282,7 @@ one_hot = five.support_sizes == 1
 claim("1.5", one_hot.mean())
 
 # %% [markdown]
-# but a context that was seen once has one next token by force. Where the text had a chance to show a second one, it took it
+# But a context that was seen once has one next token by force. Where the text had a chance to show a second one, it took it
 # more often than not:
 
 # %%

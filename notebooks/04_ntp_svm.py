@@ -21,7 +21,7 @@
 # that the *smallest weights* can give. That is a convex problem, NTP-SVM, with a geometry of its own. You
 # will solve two cases by hand, learn to check anyone's solution with three numbers, build a solver from two
 # exact steps, and see the solution for real text beside its proxy, the centred support. That training goes
-# there is a theorem of the next chapter, not of this one.
+# there is {prf:ref}`thm-path`, in the next chapter.
 #
 # *Fifteen minutes to read, about ten seconds to run on one CPU core. No GPU is used.*
 
@@ -251,11 +251,11 @@ claim("4.2", np.max(by_hand))
 # the other two, and the nuclear norm, unlike the Frobenius norm, rewards what is shared.
 
 # %% tags=["remove-input"]
-fig, axes = plt.subplots(1, 3, figsize=(6.8, 3))
+fig, axes = plt.subplots(3, 1, figsize=(4.6, 7.5), sharex=True)
 panels = {r"$\tilde S$": centered_support(S_four), r"$L^{\mathrm{mm}}$": L_four,
           r"$\Lambda$": Lam_four}
 for ax, (title, A) in zip(axes, panels.items()):
-    show_matrix(ax, A, rows=["1", "2", "3", "4"] if ax is axes[0] else (),
+    show_matrix(ax, A, rows=["1", "2", "3", "4"],
                 columns=["{1}", "{1,2}", "{1,3}"], title=title, limit=1, numbers=True)
 plt.show()
 

@@ -1,21 +1,55 @@
 """The geometry that next-token prediction gives to words and contexts, computed from a text."""
 
 from .claims import Claim, claim
+from .closed_forms import (FlatWorld, StepGeometry, flat_world, separations, star_gram, star_weights, step_geometry,
+                           subset_world)
 from .contexts import count_contexts
 from .corpus import load_corpus, load_labels, tokenize
+from .face import OptimalFace, UniquenessVerdict, is_unique, optimal_face
 from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_hot
+from .linear import LinearSVMSolution, finite_part, project_F_lin, solve_linear_svm, train_linear
+from .low_rank import LowRankSolution
+from .metrics import collapse_ratio, project_leading
+from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_curve, moment_curve_price,
+                           separating_context, smallest_margin)
 from .proxy import ProxyVerdict, proxy_is_optimal
 from .session import scale, session
+from .similarity import (Mantel, bootstrap_interval, cka, cosine_matrix, mantel, off_diagonal_correlation,
+                         procrustes_distance, structural_correlation, structural_null)
 from .svm import ConvergenceWarning, NTPSVMSolution, solve_ntp_svm
-from .theory import (center, centered_support, factor, in_support_logits, ntp_gradient, ntp_loss, project_F,
+from .theory import (center, centered_support, excess, factor, in_support_logits, ntp_gradient, ntp_loss, project_F,
                      project_F_perp, softmax)
 from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["Claim", "ConvergenceWarning", "Corpus", "NTPSVMSolution", "PathPoint", "ProxyVerdict",
-           "SoftLabels", "Trajectory", "all_subsets", "center", "centered_support", "claim", "count_contexts",
-           "cyclic_windows", "factor", "fano_plane", "from_sets", "in_support_logits", "lambda_max",
-           "load_corpus", "load_labels", "ntp_gradient", "ntp_loss", "one_hot", "optimality_gap", "project_F",
-           "project_F_perp", "proxy_is_optimal", "regularization_path", "scale", "session", "softmax",
-           "solve_ntp_svm", "tokenize", "train_ufm"]
+__all__ = ["Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution", "LowRankSolution",
+           "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint",
+           "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict", "all_subsets",
+           "bootstrap_interval", "build_model", "center", "centered_support", "cka", "claim",
+           "collapse_ratio", "context_words", "cosine_matrix", "count_contexts", "cyclic_windows",
+           "embed_on_moment_curve", "excess", "factor", "fano_plane", "finite_part", "fit", "flat_world",
+           "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels",
+           "mantel", "moment_curve", "moment_curve_price", "ntp_gradient", "ntp_loss",
+           "off_diagonal_correlation", "one_hot", "optimal_face", "optimality_gap", "procrustes_distance",
+           "project_F", "project_F_lin", "project_F_perp", "project_leading", "proxy_is_optimal",
+           "regularization_path", "scale", "separating_context", "separations", "session", "smallest_margin",
+           "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram", "star_weights", "step_geometry",
+           "structural_correlation", "structural_null", "subset_world", "tokenize", "train_linear",
+           "train_ufm"]
+
+_NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
+
+
+def __getattr__(name: str):
+    """Models and their training are imported when they are asked for: nothing else here needs torch."""
+    if name not in _NEED_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f".{_NEED_TORCH[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"ntputils.{name} needs torch, which is not installed: pip install torch") from error

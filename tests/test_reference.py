@@ -18,7 +18,7 @@ def test_every_public_name_is_in_the_reference():
     public |= {name for name, value in vars(plots).items()
                if callable(value) and getattr(value, "__module__", "") == plots.__name__ and not name.startswith("_")}
     assert public - shown == set()
-    assert all(value.__doc__ for value in map(ntputils.__dict__.get, ntputils.__all__))
+    assert all(getattr(ntputils, name).__doc__ for name in ntputils.__all__)
 
 
 def test_the_welcome_figure_is_what_its_script_draws():
