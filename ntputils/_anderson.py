@@ -11,15 +11,18 @@ class Anderson:
 
     The next point is the plain one, corrected by the combination of the last few differences that would have made the
     step shortest, had g been affine. A step twice as long as the shortest so far says that it was not: then all is
-    forgotten, and the iteration goes on with plain steps, which cannot grow, until there are differences again. Where
-    it has gone far astray, ten times the first step, it goes back to the plain successor of the best point.
+    forgotten, and the iteration goes on with plain steps, which cannot grow, until there are differences again: at
+    once from the plain successor of the last point, or, with `bold`, from where it is, and from that of the best point
+    only if it has gone far astray, ten times the first step.
 
     Args:
         z: any point of the iteration, for its shape, type and device.
         memory: how many differences to combine.
+        bold: whether to go on from a bad point. Faster on a path, where starts are good; can stall from afar.
     """
 
-    def __init__(self, z, memory: int):
+    def __init__(self, z, memory: int, bold: bool = False):
+        self.bold = bold
         self.xp, self.device = array_namespace(z), device(z)
         size = (memory, z.shape[0] * z.shape[1])
         self.points = self.xp.zeros(size, dtype=z.dtype, device=self.device)   # differences of z + g(z)
@@ -38,7 +41,10 @@ class Anderson:
         length = float(xp.linalg.vector_norm(g))
         plain, g = xp.reshape(z + g, (-1,)), xp.reshape(g, (-1,))
         if length > 2 * self.shortest:
+            back = self.last[0]
             self.forget()
+            if not self.bold:
+                return xp.reshape(back, z.shape)
         self.shortest = min(length, self.shortest)
         self.first = length if self.first is None else self.first
         if length < self.least:

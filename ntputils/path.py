@@ -189,7 +189,7 @@ def _convex(lam: float, start: tuple, scale: float, p: _Problem, tol: float, max
     L, slope, c = start
     step = _STEP * scale
     z = L + step * slope
-    anderson, best = Anderson(z, _MEMORY), None
+    anderson, best = Anderson(z, _MEMORY, bold=True), None
     for iteration in range(max_iter + 1):
         change, c = _prox(z, c, step * p.pi / lam, p)
         X = z - change

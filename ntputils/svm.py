@@ -170,7 +170,7 @@ def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
     keep = s > 1e-9 * s[0]
     step = _STEP * float(xp.mean(s[keep]))
     z = X - step * (U[:, keep] @ Vt[keep, :])
-    best, anderson = _Best(), Anderson(z, _MEMORY)
+    best, anderson = _Best(X, primal=float(xp.sum(s))), Anderson(z, _MEMORY)   # never worse than the proxy
     aim, next_look = float("inf"), 1
     for iteration in range(1, max_iter + 1):
         X = _project(z / q.weight, q) * q.weight

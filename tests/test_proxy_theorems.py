@@ -207,8 +207,6 @@ def least_by_linear_programming(V, k):
     return linprog(np.r_[np.zeros(V - k), np.ones(V - 1)], A_ub=A, b_ub=np.r_[-support, support]).fun
 
 
-@pytest.mark.xfail(reason="ntputils._anderson: after a step that is too long the acceleration goes on from the bad point "
-                          "instead of the plain successor of the last one, and the solver stalls at a gap of 3e-3")
 @pytest.mark.parametrize(("V", "k"), [(18, 11), (23, 14), (28, 17)])
 def test_windows_of_more_than_half_a_large_circle_can_fail(V, k):
     solution = solve_ntp_svm(cyclic_windows(V, k), tol=1e-7)

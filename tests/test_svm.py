@@ -6,6 +6,7 @@ solver did to find them. It shares no code with `ntputils.svm`.
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -343,16 +344,17 @@ def test_acceleration_stands_still_where_the_iteration_does():
 
 def test_acceleration_forgets_when_a_step_grows():
     """Halfway to 1 at each step, it jumps to the answer; after a step that grew it first goes on plainly."""
-    anderson, z = Anderson(np.zeros((1, 1)), 4), np.zeros((1, 1))
-    for _ in range(3):
-        z = anderson.step(z, (1 - z) / 2)
-    assert z == pytest.approx(1, abs=1e-9)
-    assert anderson.step(np.array([[7.0]]), np.array([[-3.0]])) == 4
-    assert anderson.step(np.array([[4.0]]), np.array([[-1.5]])) == 2.5
+    for bold, next_point in ((True, 4), (False, 0.875)):           # from where it is, or from the last point's successor
+        anderson, z = Anderson(np.zeros((1, 1)), 4, bold=bold), np.zeros((1, 1))
+        for _ in range(3):
+            z = anderson.step(z, (1 - z) / 2)
+        assert z == pytest.approx(1, abs=1e-9)
+        assert anderson.step(np.array([[7.0]]), np.array([[-3.0]])) == pytest.approx(next_point, abs=1e-9)
+        assert anderson.step(np.array([[4.0]]), np.array([[-1.5]])) == 2.5
 
 
 def test_acceleration_that_has_gone_far_astray_goes_back():
-    anderson = Anderson(np.zeros((1, 1)), 4)
+    anderson = Anderson(np.zeros((1, 1)), 4, bold=True)
     anderson.step(np.array([[0.0]]), np.array([[0.5]]))
     assert anderson.step(np.array([[9.0]]), np.array([[-6.0]])) == 0.5
 
@@ -369,3 +371,12 @@ def test_acceleration_that_has_gone_far_astray_goes_back():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_solver_that_stops_early_is_never_worse_than_the_proxy():
+    S = windows(23, 14)                             # where an acceleration without a way back once went astray
+    proxy = np.linalg.svd(centered_support(S), compute_uv=False).sum()
+    for max_iter in (1, 3, 10, 30):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            assert solve_ntp_svm(S, max_iter=max_iter, tol=1e-12).primal <= proxy * (1 + 1e-12)
