@@ -811,7 +811,8 @@ PathPlayerWidget({"King James Version": few, "One context": one, "Six contexts":
 #    for fixed $G$ minimise $\mathrm{CE}(L)+\lambda\langle G,L\rangle$ column by column. With $Q = P-\lambda
 #    G\operatorname{diag}(\hat\pi)^{-1}$ the column is $\hat\pi_j\big(\log\sum_ve^{L_{vj}} - \sum_v
 #    q_{vj}L_{vj}\big)$, whose infimum is $\hat\pi_j\,\mathrm{entropy}(q_j)$ if $q_j$ is a distribution (reached at $L =
-#    \log q_j$ if $q_j > 0$), and $-\infty$ otherwise. Where minimum and maximum meet, $Q$ is $\operatorname{softmax}(L_\lambda)$ and $G$ that of the path identity.
+#    \log q_j$ if $q_j > 0$), and $-\infty$ otherwise. Where minimum and maximum meet,
+#    $Q$ is $\operatorname{softmax}(L_\lambda)$ and $G$ that of the path identity.
 #    ```
 #
 # 2. A text is copied ten times. What happens to $L_\lambda$? And if every context gets nine synonyms with the same

@@ -579,7 +579,7 @@ for z in (*order[:S[:, j].sum()], *order[:-4:-1]):
 # 1. $SS^\top$ decides the proxy's words, $(\tilde S\tilde S^\top)^{1/2}$. With $V$, $S^\top S$ decides its contexts,
 #    $(\tilde S^\top\tilde S)^{1/2}$. Each decides the singular values of $\tilde S$, so its norm and
 #    the bracket of {prf:ref}`prop-sandwich`.
-# 2. If $G = (\tilde S\tilde S^\top)^{\dagger/2}$ has no positive entry off the diagonal, then for every $T$ with
+# 2. If $G = (\tilde S\tilde S^\top)^{\dagger/2}$ has no positive entry off the diagonal, then for every support matrix $T$ with
 #    $TT^\top = SS^\top$ the proxy is optimal, and it has the same words.
 # 3. If $K = (\tilde S^\top\tilde S)^{\dagger/2}$ has no positive entry off the diagonal and $Kk \ge 0$, with $k$ the
 #    sizes of the supports, then for every $T$ of $V$ tokens with $T^\top T = S^\top S$ the proxy is optimal, and it

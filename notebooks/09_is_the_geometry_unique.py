@@ -75,7 +75,7 @@ print(f"five tokens: up to {MOST} contexts; {TRIALS} random problems")
 # ```{prf:proposition} The pentagon
 # :label: prop-pentagon
 #
-# Let $\varphi = \tfrac12(1 + \sqrt5)$, so $1/\varphi = \varphi - 1 = 0.618$. Every $L(\tau)$ with $0 \le \tau \le
+# Let $\varphi = \tfrac12(1 + \sqrt5)$, so $1/\varphi = \varphi - 1 \approx 0.618$. Every $L(\tau)$ with $0 \le \tau \le
 # 1/\varphi$ is a solution of NTP-SVM, with norm $2\sqrt5$.
 # ```
 #
@@ -432,7 +432,8 @@ five = search(5, MOST)
 # So with up to four tokens and distinct supports the solution is unique, every time, each case certified. With five
 # tokens there are too many collections for all of them. At the full scale the search takes those of up to five
 # supports, and finds one with several solutions: the pentagon. In this sense the pentagon is the smallest. That is a
-# search in float64, not a proof by hand; and supports shared by different numbers of contexts were not searched.
+# search in float64, not a proof by hand. Of supports shared by several contexts we tried only some (three to five
+# supports of four tokens, a few contexts each, in a run not shown); there, too, the solution was unique every time.
 #
 # How fragile is it? Break the symmetry of the pentagon in some way.
 
@@ -528,8 +529,8 @@ claim("9.10", sum(v.unique is False for n, v in real.items() if not n.startswith
 # L_\lambda = a(\lambda)\,\big[\cos(2\pi t/5)\big], \qquad t \in \{\pm\tfrac12, \pm\tfrac32, \tfrac52\},
 # $$
 #
-# with $a(\lambda) > 0$ from one scalar equation ($\hat g_1 = 1$ in the proof). So the rank is two and the opposite margin is $\varphi$ times
-# the tight one, at *every* $\lambda$: the path runs along the far end of the segment.
+# with $a(\lambda) > 0$ from one scalar equation ($\hat g_1 = 1$ in the proof). So the rank is two and the
+# opposite margin is $\varphi$ times the tight one, at *every* $\lambda$: the path runs along the far end of the segment.
 # ```
 #
 # ```{admonition} Proof
@@ -668,16 +669,16 @@ claim("9.12", seen[0.5][-1] - seen[0.6][-1])
 # probabilities are $p - V\lambda G$, and tend to $p$. Only the odd part of $\ell$ counts in
 # $\operatorname{Im}\hat\ell_f$; so $\operatorname{Im}\hat\ell_f \to -y_f$.
 #
-# *Then expand.* ($E$ is strictly convex: not all $y_f$ are zero.) Where $x_f(\tau) > 0$, $\gamma_f = (1 + (\operatorname{Im}/\operatorname{Re})^2)^{-1/2} = 1 -
-# y_f^2/(2R^2x_f^2) + o(R^{-2})$. If $\tau < \tau^\star$, {eq}`eq-opposite` becomes
+# *Then expand.* ($E$ is strictly convex: not all $y_f$ are zero.) Where $x_f(\tau) > 0$, $\gamma_f = (1 +
+# (\operatorname{Im}/\operatorname{Re})^2)^{-1/2} = 1 - y_f^2/(2R^2x_f^2) + o(R^{-2})$. If $\tau < \tau^\star$, {eq}`eq-opposite` becomes
 #
 # $$
 # R^2q/\lambda \;\to\; -\sum_fd_fy_f^2/x_f(\tau)^2 = E'(\tau) .
 # $$
 #
 # So $E'(\tau) \ge 0$; and if $\tau > 0$, the left side tends to zero and $E'(\tau) = 0$. Either way $\tau$ is the
-# minimiser of $E$. If $\tau = \tau^\star$, an $f$ with $x_f = 0$ and $y_f \ne 0$ has $d_f = -1$ and $R^2(1 - \gamma_f) \to \infty$,
-# while this is bounded where $d_f = 1$. Then $R^2q/\lambda \to \infty$; but it tends to zero.
+# minimiser of $E$. If $\tau = \tau^\star$, an $f$ with $x_f = 0$ and $y_f \ne 0$ has $d_f = -1$ and $R^2(1 - \gamma_f)
+# \to \infty$, while this is bounded where $d_f = 1$. Then $R^2q/\lambda \to \infty$; but it tends to zero.
 # ```
 #
 # For the pentagon, $y_1 : y_2 = \sin36° : \sin72°$ when $p \ne \tfrac12$. Then $E' > 0$ everywhere: the path tends to
@@ -850,10 +851,12 @@ claim("9.14", np.median(slopes))
 
 # %% [markdown]
 # Now the principle. At distance $R = \log(1/\lambda)$ the norm is a constant times $R$, a constant, and $e(A, B)/R$. The
-# finite part of the logits, $L^{\mathrm{in}}$, is in $B$. So the path should select the solution $A$ that makes $e(A, B)$ least: the one that makes room for $L^{\mathrm{in}}$ most cheaply. For the windows of
-# {prf:ref}`thm-selected`, $e(L(\tau), L^{\mathrm{in}})$ is $E(\tau)$, and the theorem proves the principle. For other
-# supports it is a *conjecture*: which part of $B$ is free, and whether expansion and limit may be exchanged, is not
-# proved here.
+# finite part of the logits, $L^{\mathrm{in}}$, is in $B$. So the path should select the solution $A$ that
+# makes $e(A, B)$ least: the one that makes room for $L^{\mathrm{in}}$ most cheaply. For the windows of
+# {prf:ref}`thm-selected`, $e(L(\tau), L^{\mathrm{in}})$ is $E(\tau)$, and part 3 of the theorem proves the
+# principle. (With symmetric $p$, $E = 0$: the principle is silent, and the far end wins for another reason, part 2.) For
+# other supports it is a *conjecture*: which part of $B$ is free, and whether expansion and limit may be exchanged, is
+# not proved here.
 #
 # Nine tokens, windows of four with probabilities $0.4, 0.1, 0.3, 0.2$: the prediction lies inside the segment.
 

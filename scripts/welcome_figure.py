@@ -106,8 +106,8 @@ def plane(title: str, W: np.ndarray, H: np.ndarray, labels: SoftLabels) -> str:
     for points, names, mark in ((W, labels.vocab, "word"), (H.T, labels.contexts, "context")):
         for (px, py), name in grouped(points, names).items():
             x, y = 100 + scale * px, 112 - scale * py
-            shape = (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{CYCLE[0]}"/>' if mark == "context" else
-                     f'<rect x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" fill="{CYCLE[1]}"/>')
+            shape = (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{CYCLE[1]}"/>' if mark == "context" else
+                     f'<rect x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" fill="{CYCLE[0]}"/>')
             style = {"font_style": "italic"} if mark == "word" else {}
             below = mark == "word" or py < 0
             parts += [shape, text(round(x, 1), round(y + (19 if below else -10), 1), name, 12,
