@@ -301,9 +301,8 @@ for V in range(4, 14):
             print(f"V = {V:2d}, k = {k}: undecided")
 
 # %% [markdown]
-# Three of these are one family, $V = 4q + 1$ and $k = 2q$: the pentagon, then nine tokens, then thirteen. (One case is
-# undecided: there the solver stops short of the gap that a verdict needs.) At $V = 9$ the far end of the segment is
-# reached at a margin of $2\cos 40°$.
+# Three of these are one family, $V = 4q + 1$ and $k = 2q$: the pentagon, then nine tokens, then thirteen. At $V = 9$
+# the far end of the segment is reached at a margin of $2\cos 40°$.
 
 # %%
 S9 = cyclic_windows(9, 4)

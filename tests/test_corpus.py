@@ -155,6 +155,7 @@ def test_corpus_from_text_holds_tokens_documents_and_licence():
     (lambda: load_corpus("synthetic", contexts=33), ValueError, "contexts: got 33, want from 1 to 32"),
     (lambda: load_corpus("synthetic", support_size=11), ValueError, "support_size: got 11, want from 1 to 10"),
     (lambda: load_corpus("synthetic", repeats=(3, 1)), ValueError, r"repeats: got \(3, 1\), want two whole numbers"),
+    (lambda: load_corpus("synthetic", sharing=-1), ValueError, "sharing: got -1, want a power that is not below 0"),
     (lambda: load_corpus("tinystories", split="test"), ValueError, "split: got 'test', want 'valid' or 'train'"),
     (lambda: load_corpus("tinystories", limit=0), ValueError, "limit: got 0, want at least 1 story"),
     (lambda: load_corpus("kjv", limit=3), TypeError, "limit"),
@@ -315,7 +316,7 @@ def test_synthetic_supports_overlap():
 def test_words_of_many_lists_are_preferred():
     """Three words stand in all ten lists, seven in one: by their weights 100 to 1 (a fair draw would take 30 %)."""
     lists = [["a", "b", "c", *(f"{i}{j}" for j in range(7))] for i in range(10)]
-    supports = corpus_module._synthetic_supports(lists, 3, np.random.default_rng(0))
+    supports = corpus_module._synthetic_supports(lists, 3, 2.0, np.random.default_rng(0))
     assert sum(word in "abc" for support in supports for word in support) >= 24
 
 
