@@ -31,8 +31,9 @@ from counting import resident
 from record import RESULTS, write
 
 EPS = 1e-6         # SCS: both tolerances; ours: the gap
-SIZES = [(100, 500), (200, 500), (400, 125), (400, 250), (400, 500), (400, 1_500), (1_000, 500), (1_000, 1_500)]
-ROUGH = 1e-4       # the gap that is asked for as V and the distinct supports grow; 10 contexts for each support
+SIZES = [(100, 500, 5_000), (200, 500, 5_000), (400, 125, 5_000), (400, 250, 5_000), (400, 500, 5_000),
+         (400, 1_500, 20_000), (1_000, 500, 20_000), (1_000, 1_500, 20_000)]   # V, distinct supports, contexts
+ROUGH = 1e-4       # the gap that is asked for as V and the distinct supports grow
 PAPER, SMALL = (104, 404, 60), (12, 30, 8)   # V, contexts, distinct supports
 
 
@@ -165,10 +166,10 @@ GROWN = ["V", "distinct supports", "contexts", "gap", "iterations", "seconds", "
 def growth(sizes: list[tuple], seed: int) -> list[list]:
     """The rows of our time against V and the number of distinct supports."""
     rows = []
-    for V, distinct in sizes:
-        r = in_a_process("ntputils", V, 10 * distinct, distinct, seed, ROUGH, 1)
+    for V, distinct, contexts in sizes:
+        r = in_a_process("ntputils", V, contexts, distinct, seed, ROUGH, 1)
         gap = float(f"{1 - r['dual'] / r['value']:.1e}")
-        rows.append([V, distinct, 10 * distinct, gap, r["iterations"], short(r["seconds"]),
+        rows.append([V, distinct, contexts, gap, r["iterations"], short(r["seconds"]),
                      round(r["seconds"] / r["floor"]), round(r["peak"])])
     return rows
 
@@ -223,7 +224,7 @@ def main() -> None:
               "SCS on all columns take for the same instance. The table has the numbers.")
     if args.skip_growth:
         return None
-    grown = growth([(12, 8), (24, 8), (12, 16)] if args.quick else SIZES, args.seeds[0])
+    grown = growth([(12, 8, 80), (24, 8, 80), (12, 16, 160)] if args.quick else SIZES, args.seeds[0])
     print(markdown(GROWN, grown), flush=True)
     write("growth", GROWN, grown, seeds=args.seeds[:1], draw=lambda axes: draw_growth(axes, grown), **common,
           alt="Lines on logarithmic scales: seconds of ntputils against the number of tokens, one line for each "
