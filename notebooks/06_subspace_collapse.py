@@ -16,7 +16,7 @@
 # (ch-subspace-collapse)=
 # # Subspace collapse
 #
-# In children's stories "there lived a little" is followed by *girl* or *boy* and by nothing else. So is "a little 3 year
+# In our children's stories "there lived a little" is followed by *girl* or *boy* and by nothing else. So is "a little 3 year
 # old", in other proportions. Must a model that learns to predict these stories give the two contexts one vector? They are
 # not the same context and not the same distribution; what they share is the *set* of words that can come next. This chapter
 # shows what becomes equal in the limit, how fast, and what cannot become equal however long one trains; and which directions
@@ -32,9 +32,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
-from ntputils import (SoftLabels, claim, collapse_ratio, factor, load_labels,
-                      project_F_perp, project_leading, regularization_path,
-                      scale, session, solve_ntp_svm, train_ufm)
+from ntputils import (SoftLabels, claim, collapse_ratio, factor, is_unique,
+                      load_labels, ntp_gradient, project_F_perp, project_leading,
+                      regularization_path, scale, session, solve_ntp_svm, train_ufm)
 from ntputils.plots import show_growth, show_matrix, style
 
 SEED = 20240822
@@ -84,8 +84,8 @@ for k, name in enumerate(names):
     print(f"{name:12s} {text.context(own[0]):26s} first word: {odds}")
 
 # %% [markdown]
-# Fourteen supports, and within each the probabilities differ widely. We train as in chapter 3, by the exact regularisation
-# path, from a ridge of a thousandth to one of $10^{-10}$, and look at the cosines between contexts.
+# Fourteen supports, and within each the probabilities differ widely. We train as in {ref}`chapter 3 <ch-words-to-logits>`, by the exact
+# regularisation path, from a ridge of a thousandth to one of $10^{-10}$, and look at the cosines between contexts.
 
 # %%
 path = regularization_path(text, np.geomspace(1e-3, 1e-10, 8), tol=1e-9)
@@ -177,7 +177,8 @@ claim("6.5", abs(squared["twins"] / (2 * np.log(7 / 3)) - 1))
 
 # %% [markdown]
 # With two contexts more the same two distributions come to lie close together. Watch both along the path, against the size
-# of the logits $\|L_\lambda\|_*/\|L^{\mathrm{mm}}\|_*$, which grows like $\log(1/\lambda)$.
+# of the logits $\|L_\lambda\|_*/\|L^{\mathrm{mm}}\|_*$, which grows like $R =
+# \log(1/\lambda)$.
 
 # %%
 def size(points, labels):
@@ -218,7 +219,7 @@ plt.show()
 # logarithmic. Left, the distance: constant for the twins, falling like $R^{-1/2}$ where the words are told apart. Right, one
 # minus the cosine: like $R^{-1}$ and like $R^{-2}$. The dashed lines have exactly these slopes.*
 #
-# Both collapse in angle. The next three statements say that this is the whole story.
+# Both collapse in angle. Is this the whole story?
 
 # %%
 def slope(x, y):
@@ -239,52 +240,47 @@ claim("6.8", slope(sizes["twins"][late], measured["twins"][1][late]))
 # %% [markdown]
 # ## How far apart, at most
 #
-# We need three facts about the path; the last chapter made more of them. Write $R = \log(1/\lambda)$.
+# Write $R = \log(1/\lambda)$. From {ref}`chapter 5 <ch-sparse-plus-low-rank>` we need the first part of this lemma, and how lengths grow.
 #
-# ```{prf:lemma} The path, in three lines
+# ```{prf:lemma} Lengths on the path
 # :label: lem-path
 #
-# Let $L_\lambda$ minimise $\mathrm{CE}(L) + \lambda\|L\|_*$ and $q = \operatorname{softmax}(L_\lambda)$.
+# Let $d \ge \min(V-1, m)$, some $k_j < V$ and $q = \operatorname{softmax}(L_\lambda)$.
 #
-# 1. $|q_{zj} - p_{zj}| \le \lambda/\hat\pi_j$ for all tokens and contexts.
-# 2. $\|L_\lambda\|_* \le R\,\|L^{\mathrm{mm}}\|_* + O(1)$ as $\lambda \to 0$.
-# 3. All limit points of $L_\lambda/R$ are solutions of NTP-SVM. So for $k_j < V$, $\|h_j\|^2$ grows like $R$: it stays
-#    between two positive multiples of $R$. If $\mathcal S_j = \mathcal S_{j'}$, then $\|h_j\|/\|h_{j'}\| \to 1$.
+# 1. $|q_{zj} - \hat p_{zj}| \le \lambda/\hat\pi_j$ for all tokens and contexts, and $\|L_\lambda\|_* = O(R)$ as $\lambda \to 0$.
+# 2. If $k_j < V$, then $\|h_j\|^2$ stays between two positive multiples of $R$ for small $\lambda$, and so does $\|w_z\|^2$ for $z \in
+#    \mathcal S_j$. If $\mathcal S_j = \mathcal S_{j'}$ besides, then $\|h_j\|/\|h_{j'}\| \to 1$.
 # ```
 #
 # ```{admonition} Proof
 # :class: dropdown
 #
-# 1. $(q_{zj} - p_{zj})\hat\pi_j$ is an entry of $\nabla\mathrm{CE}(L_\lambda)$ ({prf:ref}`prop-gradient`), whose spectral
-#    norm is at most $\lambda$ ({prf:ref}`thm-certificate`).
-# 2. $L_\lambda$ is no worse than $L^{\mathrm{in}} + R L^{\mathrm{mm}}$. There the ratios within supports are those of the data
-#    and the rest is pushed down by $R$, so the loss exceeds $\mathcal H$ by $O(e^{-R}) = O(\lambda)$. Hence $\lambda\|L_\lambda\|_*
-#    \le O(\lambda) + \lambda\|L^{\mathrm{in}}\|_* + \lambda R\|L^{\mathrm{mm}}\|_*$.
-# 3. By the first part, logits within a support differ by $\log(p_{zj}/p_{z'j}) + O(\lambda)$, and margins are $\log(q_{zj}/q_{vj})
-#    \ge \log\big((p_{zj} - \lambda/\hat\pi_j)\hat\pi_j/\lambda\big) = R + O(1)$. Divide by $R$: limit points, which exist by the
-#    second part, are feasible for NTP-SVM, and their norm is at most the minimum. The Gram matrix $H^\top H/R = (L_\lambda^\top
-#    L_\lambda)^{1/2}/R$ has limit points $(L^\top L)^{1/2}$ with $L$ a solution; the solutions form a compact set, and on it
-#    the diagonal is positive and equal for equal supports ({prf:ref}`cor-one-point`).
+# 1. {prf:ref}`prop-path-identity` and {prf:ref}`thm-path`.
+# 2. By {prf:ref}`thm-path` all limit points of $L_\lambda/R$ are solutions of NTP-SVM. So those of $H^\top H/R = (L_\lambda^\top
+#    L_\lambda)^{1/2}/R$ are $(L^\top L)^{1/2}$ with $L$ a solution. The solutions form a compact set, and on it the diagonal
+#    entry $j$ is positive, and equal for equal supports ({prf:ref}`cor-one-point`). For words, $WW^\top = (L_\lambda
+#    L_\lambda^\top)^{1/2}$, and $L_{zj} > 0$ in every solution, because column $j$ sums to zero and has a margin.
 # ```
 #
 # Let $Q_c$ average columns over contexts with equal supports, and $Q_r$ average rows over tokens with equal rows of $S$. Write $\bar
 # h_j$ and $\bar w_z$ for the averages of vectors. The *log joint probabilities* are
 #
 # $$
-# M_{zj} = \log(\hat\pi_j p_{zj}) \text{ on the supports, } 0 \text{ off them.}
+# M_{zj} = \log(\hat\pi_j \hat p_{zj}) \text{ on the supports, } 0 \text{ off them.}
 # $$
 #
 # ```{prf:theorem} Scatter stays bounded
 # :label: thm-scatter
 #
-# Let $d \ge \min(V-1, m)$. As $\lambda \to 0$, minimisers of the ridge-regularised loss ({prf:ref}`def-ridge`) have
+# Let $d \ge \min(V-1, m)$, some $k_j < V$. As $\lambda \to 0$, minimisers of the ridge-regularised loss ({prf:ref}`def-ridge`) have
 #
 # $$
 # \tfrac12\sum_z\|w_z - \bar w_z\|^2 + \tfrac12\sum_j\|h_j - \bar h_j\|^2 \;\le\; \big\|M - Q_r M Q_c\big\|_* + O(\lambda) .
 # $$
 #
-# The second sum alone is at most $\|M - MQ_c\|_* + O(\lambda)$, the first at most $\|M - Q_rM\|_* + O(\lambda)$. So contexts with
-# equal supports, $k_j < V$, have $1 - \cos(h_j, h_{j'}) = O(1/R)$, and so have words with equal rows (those in some support with $k_j < V$).
+# The second term alone is at most $\|M - MQ_c\|_* + O(\lambda)$, the first at most $\|M - Q_rM\|_* + O(\lambda)$. So contexts with
+# equal supports, $k_j < V$, have $1 - \cos(h_j, h_{j'}) = O(1/R)$, and so have words with equal rows (if in some support with $k_j <
+# V$).
 # ```
 #
 # ```{admonition} Proof
@@ -317,12 +313,13 @@ claim("6.8", slope(sizes["twins"][late], measured["twins"][1][late]))
 # what is lost within the support. So $\mathrm{CE}(L') \le \mathrm{CE}(L) + O(\lambda^2)$.
 #
 # *Together.* $L$ minimises: $\mathrm{CE}(L) + \tfrac\lambda2(\|W\|_F^2 + \|H\|_F^2) \le \mathrm{CE}(L') + \lambda\|L'\|_*$
-# ({prf:ref}`thm-convex`). Insert both, divide by $\lambda$. Put the identity for $Q_r$ or for $Q_c$ to get the sums alone. For the
+# ({prf:ref}`thm-convex`). Insert both, divide by $\lambda$. Put the identity for $Q_r$ or for $Q_c$ to get one term alone. For the
 # angle, $\|a - b\|^2 = (\|a\| - \|b\|)^2 + 2\|a\|\|b\|(1 - \cos)$ gives $1 - \cos \le \|a - b\|^2/(2\|a\|\|b\|)$, and the
 # norms grow by {prf:ref}`lem-path`.
 # ```
 #
-# For the twins the bound is an equality in the limit: $\|M - Q_rMQ_c\|_* = \log\tfrac73$, and each sum is $\log\tfrac73$. Where
+# For the twins the bound is an equality in the limit: $\|M - Q_rMQ_c\|_* = \log\tfrac73$, and each of the two
+# terms tends to half of it. Where
 # equal supports carry equal joint probabilities the bound is zero. On the real text it holds with room. Below, the largest
 # share of its bound that each scatter reaches for $\lambda \le 10^{-6}$: contexts alone, words alone, and both together.
 
@@ -383,8 +380,8 @@ claim("6.4", max(share[1] for share in shares))
 # \langle w_z - w_{z'},\; h_j - h_{j'}\rangle = \log\frac{q_{zj}}{q_{z'j}} - \log\frac{q_{zj'}}{q_{z'j'}} =: \kappa_q ,
 # $$
 #
-# so $\|w_z - w_{z'}\|\cdot\|h_j - h_{j'}\| \ge |\kappa_q|$. On the path, let $\mathcal S_j = \mathcal S_{j'} \ni z, z'$, $k_j < V$, and
-# let the log-odds in the data differ, $\kappa \ne 0$. Then for some $c > 0$ and all small $\lambda$
+# so $\|w_z - w_{z'}\|\cdot\|h_j - h_{j'}\| \ge |\kappa_q|$. On the path ($d \ge \min(V-1, m)$), let $\mathcal S_j =
+# \mathcal S_{j'} \ni z, z'$, $k_j < V$, and let $\kappa$, the same difference for the data, not be zero. Then for some $c > 0$ and all small $\lambda$
 #
 # 1. $\|h_j - h_{j'}\| \ge c\,R^{-1/2}$ and $1 - \cos(h_j, h_{j'}) \ge c\,R^{-2}$.
 # 2. If moreover $z$ and $z'$ follow the same contexts: $\|h_j - h_{j'}\| \ge c$ and $1 - \cos(h_j, h_{j'}) \ge c\,R^{-1}$. With
@@ -483,7 +480,8 @@ far = [np.linalg.norm(p.L[:, j] - p.L[:, k], axis=0).max() for p in path[1:]]
 print("largest distance of logits:", " ".join(f"{x:.1f}" for x in far))
 
 # %% [markdown]
-# Now the inequality, for all pairs, all $r$ and every ridge:
+# Now the inequality, for all such pairs, all $r$ and every ridge. (Where both sides are zero up to rounding, as for contexts with
+# equal distributions and frequencies, there is nothing to compare, and the pair is left out.)
 
 # %%
 worst = 0.0
@@ -501,7 +499,7 @@ for labels, points in problems.values():
 claim("6.1", worst)
 
 # %% [markdown]
-# Then the real text. Which singular values grow?
+# Then the real text. Which singular values grow? We compare those at $10^{-10}$ with those at $10^{-6}$.
 
 # %%
 spectra = np.array([np.linalg.svd(p.L, compute_uv=False) for p in path])
@@ -511,15 +509,13 @@ for k in (3, 5, 7):
     largest = " ".join(f"{s:.0f}" for s in spectra[k][:11])
     others = " ".join(f"{s:.1f}" for s in spectra[k][11:14])
     print(f"lambda = 1e-{k + 3:02d}: {largest} {others}")
-exact = np.linalg.svd(solve_ntp_svm(text.S).L, compute_uv=False)
-print(f"{r} of them grow; the solver's solution has rank",
-      np.sum(exact > 0.01 * exact[0]))
+growth = spectra[-1, :r + 3] / spectra[3, :r + 3]
+print(f"factor of growth: {growth[:r].min():.2f} or more for the first {r}, "
+      f"{growth[r:].max():.2f} or less for the others")
 
 # %% [markdown]
 # Eleven grow; three stay where they are, as for twins. Which words are behind these? Three pairs follow exactly the same
-# contexts: no other context tells *girl* from *boy*, *i* from *we*, *said* from *says*. (That is not all: the solver's solution
-# has one direction more than the path uses. NTP-SVM has more than one solution here, numerically, and training prefers one of
-# lower rank. Chapter 9 is about that.)
+# contexts: no other context tells *girl* from *boy*, *i* from *we*, *said* from *says*.
 
 # %%
 S = text.S.toarray()
@@ -528,6 +524,40 @@ for k in np.flatnonzero(np.bincount(rows) > 1):
     print("equal rows:", [text.vocab[z] for z in np.flatnonzero(rows == k)])
 
 # %% [markdown]
+# The cut is at a gap: any factor between 1.01 and 1.7 gives the same eleven. But it is read off this path, and need not be the rank
+# of the limit. Is the solution of NTP-SVM unique here ({ref}`chapter 9 <ch-unique>`), and what is its rank? And how near is the path
+# to using one direction more? It uses those where $-\nabla\mathrm{CE}/\lambda$ has a singular value of one, and no others
+# ({prf:ref}`thm-certificate`); so we look at the next.
+
+# %%
+verdict, exact = is_unique(text.S), solve_ntp_svm(text.S)
+tail = np.linalg.svd(exact.L, compute_uv=False)[r - 1:r + 2]
+print(f"one solution: {verdict.unique}; singular values {r} to {r + 2}:",
+      " ".join(f"{s:.2f}" for s in tail))
+ascent = [np.linalg.svd(ntp_gradient(p.L, text) / p.lam, compute_uv=False)
+          for p in path]
+print("next singular value of the gradient over lambda:",
+      " ".join(f"{ascent[k][r + 3]:.2f}" for k in (3, 5, 7)))
+
+
+def gain(rank):
+    """Collapse ratio after the projection over that before, last ridge."""
+    kept = project_leading(path[-1].H, rank)
+    return collapse_ratio(kept, supports) / collapse_ratio(path[-1].H, supports)
+
+
+print(f"collapse after over before: {gain(r):.2f} with {r} directions, "
+      f"{gain(r + 1):.2f} with {r + 1}")
+
+# %% [markdown]
+# There is one solution, by the certificate of chapter 9 in floating point, and it has rank *twelve*. So a twelfth singular value
+# must grow in the end ({prf:ref}`thm-path`). At $10^{-10}$ the path does not use that direction at all: the number in the second
+# line rises towards one and is not there yet. What comes twelfth in size meanwhile is a direction of twins. The last line, whose
+# *collapse ratio* is defined next, shows what hangs on this: with eleven directions the projection more than halves the ratio, as
+# claim 6.10 asks, and with the twelve of the exact solution it would not. **We settled on eleven after seeing twelve fail.** The
+# reason to keep eleven is their growth, which {prf:ref}`prop-growing` asks for; the rank of a limit that no ridge here comes near
+# is no guide. But a choice made after a look is weaker evidence than one made before.
+#
 # How collapsed are the contexts? One number says it:
 #
 # ```{prf:definition} Collapse ratio
@@ -613,8 +643,8 @@ for name in seen[0]:
 # vectors, which favours the growing directions by itself. Removing $F$ gains a constant factor there; for vectors, it gains the
 # order. That the second way works as well as the first is a measurement; we proved only the first. It is plausible, as
 # $P_\perp L_{:,j}$ has one value on the whole support, and so no component along the difference of twins. Two recipes, then, for
-# the "appropriate subspace": the directions of $\mathbb R^d$ that grow, in the limit the row space of $W^{\mathrm{mm}}$; or, for
-# logits, the complement of $F$.
+# the "appropriate subspace": the directions of $\mathbb R^d$ that grow (in the limit, where the solution is unique, those of $W^{\mathrm{mm}}$); or,
+# for logits, the complement of $F$.
 #
 # ## Class = next token?
 #
@@ -701,7 +731,7 @@ claim("6.14", observed if np.mean(np.array(null) >= observed) <= 0.01 else 0)
 # %% [markdown]
 # Here the number of common tokens orders the cosines completely, up to ties. This is one text with
 # small supports; where supports differ much in size, the overlap has to be set against what the sizes would give, as the
-# formula for symmetric worlds in chapter 7 does.
+# formula of {ref}`chapter 7 <ch-symmetric-worlds>` does.
 #
 # (collapse-turn)=
 # ## Turn it
@@ -721,8 +751,8 @@ for step, ridge in ((0, "1e-2"), (16, "1e-10")):
 widget
 
 # %% [markdown]
-# The point in a sentence, without the panel: from the largest ridge to the smallest the collapse ratio of the first world falls
-# several times further after the projection than before it, as the two lines above the panel say.
+# Without the panel: from the largest ridge to the smallest, the collapse ratio of the first world falls several times further
+# after the projection than before it, as the two lines above the panel say.
 #
 # ## What to take away
 #
