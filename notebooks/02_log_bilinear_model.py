@@ -1026,6 +1026,7 @@ claim("2.26", min(gd[0] / adam[0], adam[1] / gd[1]) - 1)
 claim("2.27", min(seen[name, "adam"]["cosine"][-1] for name in experiments))
 
 # %% [markdown]
+# (family-of-theorems)=
 # ## A family of theorems
 #
 # Seen as classification, a text is data that no classifier can separate: the same context comes with several

@@ -815,6 +815,7 @@ plt.show()
 # rank at most $d$), and the convex value as a lower bound.
 
 # %% [markdown]
+# (other-factors)=
 # ## Other factorisations of the same logits
 #
 # A reviewer of the paper understood that it is the assumption $d > V$ which lets $L$ be factored into $W$ and

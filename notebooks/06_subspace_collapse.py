@@ -550,7 +550,7 @@ print(f"collapse after over before: {gain(r):.2f} with {r} directions, "
       f"{gain(r + 1):.2f} with {r + 1}")
 
 # %% [markdown]
-# There is one solution, by the certificate of chapter 9 in floating point, and it has rank *twelve*. So a twelfth singular value
+# There is one solution, by that certificate in floating point, and it has rank *twelve*. So a twelfth singular value
 # must grow in the end ({prf:ref}`thm-path`). At $10^{-10}$ the path does not use that direction at all: the number in the second
 # line rises towards one and is not there yet. What comes twelfth in size meanwhile is a direction of twins. The last line, whose
 # *collapse ratio* is defined next, shows what hangs on this: with eleven directions the projection more than halves the ratio, as

@@ -676,8 +676,10 @@ claim("7.13", difference("1 23 24 34", "1 23 24 25"))
 # (With four tokens the separations can fail to decide as well, but not before seven contexts: a longer run of the same
 # search, numerically.)
 #
-# All of this speaks of balanced factors. Other factors of the same logits have other angles
-# ({ref}`chapter 3 <ch-words-to-logits>`).
+# All of this speaks of balanced factors, and of the minimum. Three neighbouring questions of the reviewers are answered
+# elsewhere: how much the angles of *other factors of the same logits* differ ({ref}`other-factors`), whether training can be
+# caught on the way in the non-convex landscape of the factors ({prf:ref}`thm-landscape`), and what is new beside Ji and
+# Telgarsky and beside the linear model ({ref}`family-of-theorems`).
 
 # %% [markdown]
 # (symmetric-panel)=

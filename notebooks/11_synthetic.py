@@ -30,6 +30,7 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 
 from ntputils import (SoftLabels, build_model, center, centered_support,
                       claim, collapse_ratio, cosine_matrix, factor, fit,
@@ -38,6 +39,7 @@ from ntputils import (SoftLabels, build_model, center, centered_support,
 from ntputils.plots import show_growth, show_matrix, style
 
 SEED = 1634
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 rng = np.random.default_rng(SEED)
 style()
 
@@ -103,14 +105,15 @@ def model(name, **options):
 models = {"free vectors": model("ufm"),
           "transformer": model("transformer", layers=SIZES["layers"])}
 runs = {name: fit(one, labels, steps=SIZES["steps"], lr=SIZES["lr"],
-                  snapshots=24)
+                  snapshots=24, device=DEVICE)
         for name, one in models.items()}
 
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
 steps = runs["transformer"].steps
 late = steps > 0
-show_growth(axes[0], steps[late], {n: r.loss[late] - labels.entropy() for n, r in runs.items()},
+show_growth(axes[0], steps[late],
+            {n: r.loss[late] - labels.entropy() for n, r in runs.items()},
             xlabel="", ylabel="loss - entropy (nats)", log="xy")
 show_growth(axes[1], steps[late], {
     f"{n}, {what}": np.linalg.norm(getattr(r, k)[late], axis=(1, 2))
@@ -137,16 +140,19 @@ claim("11.1", max(e[-1] / e[0] for e in excess.values()))
 # %% tags=["remove-input"]
 W_mm, H_mm = factor(solution.L)
 W_pr, H_pr = factor(proxy)
-trained = {name: (run.W[-1].astype(float), run.H[-1].astype(float)) for name, run in runs.items()}
-geometries = {"transformer": trained["transformer"], "free vectors": trained["free vectors"],
+trained = {name: (run.W[-1].astype(float), run.H[-1].astype(float))
+           for name, run in runs.items()}
+geometries = {"transformer": trained["transformer"],
+              "free vectors": trained["free vectors"],
               r"$L^{\mathrm{mm}}$": (W_mm, H_mm), r"$\tilde S$": (W_pr, H_pr)}
 fig, axes = plt.subplots(3, 4, figsize=(7.2, 7.4))
 for column, (name, (W, H)) in enumerate(geometries.items()):
     L = (W @ H)[np.ix_(rows, order)]
     L = L - L.mean(axis=0)
-    for ax, A in zip(axes[:, column], (cosine_matrix(H[:, order]), cosine_matrix(W[rows].T), L)):
-        ax.imshow(A / np.abs(A).max(), cmap="PuOr_r", vmin=-1, vmax=1, interpolation="nearest",
-                  aspect="auto")
+    panels = cosine_matrix(H[:, order]), cosine_matrix(W[rows].T), L
+    for ax, A in zip(axes[:, column], panels):
+        ax.imshow(A / np.abs(A).max(), cmap="PuOr_r", vmin=-1, vmax=1,
+                  interpolation="nearest", aspect="auto")
         ax.set(xticks=[], yticks=[])
         ax.grid(False)
         ax.spines[:].set_visible(False)
@@ -157,8 +163,8 @@ plt.show()
 
 # %% [markdown]
 # *Orange: positive, purple: negative, white: zero; each panel on its own scale. Contexts are ordered so that equal
-# supports are neighbours: they make the small squares on the diagonal of the first row. All four columns show the
-# same pattern.*
+# supports are neighbours: they make the small squares on the diagonal of the first row. To the eye all
+# four columns show the same pattern.*
 #
 # Looking alike is not evidence. Any two heat maps of cosines have the same orange diagonal, and the authors' measure
 # of similarity counts it. Mantel's test does not: it correlates the cosines over pairs of *different* items only, and
@@ -214,7 +220,8 @@ for name, run in runs.items():
 
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
-show_growth(axes[0], steps[late], {n: np.array(c["finite"])[late] for n, c in curves.items()},
+show_growth(axes[0], steps[late],
+            {n: np.array(c["finite"])[late] for n, c in curves.items()},
             xlabel="", ylabel=r"$\|P_F L - L^{\rm in}\| / \|L^{\rm in}\|$", log="xy")
 show_growth(axes[1], steps[late], {
     f"{n}, to {what}": 1 - np.array(c[what])[late] for n, c in curves.items()
@@ -223,7 +230,7 @@ show_growth(axes[1], steps[late], {
 plt.show()
 
 # %% [markdown]
-# *Above: the finite part, relative to its target: probabilities are learned to several digits. Below: what the angle
+# *Above: the finite part, relative to its target: log-odds are learned to a few per cent. Below: what the angle
 # between the rest of the logits and their predicted direction leaves to go. Both axes logarithmic.*
 
 # %%
@@ -237,14 +244,16 @@ claim("11.6", min(c["solution"][-1] - c["proxy"][-1]
                   for c in curves.values()))
 
 # %% [markdown]
-# The probabilities settle; the direction does not, or not within these steps. Chapter 5 says why one should not expect more: even
-# on the exact path of a vanishing ridge the angle closes like one over the square of a logarithm. And it closes for that path. For
-# AdamW without a ridge there is no theorem, and the last line above is a question, not a claim.
+# The probabilities settle; the direction does not, or not within these steps. One should not expect more: even on the exact path
+# of a vanishing ridge the angle between all the logits and the solution closes no faster than one over a logarithm
+# ({prf:ref}`prop-path-rates`), and taking away the finite part leaves other bounded terms. For AdamW without a ridge there is no
+# theorem, and the last line above is a question, not a claim.
 #
 # ## Equal supports
 #
-# Four pairs of contexts have the same next words. Theory says that each pair becomes one point: scatter within
-# supports, over scatter between them, should vanish.
+# Four pairs of contexts have the same next words. On the path of a vanishing ridge each pair becomes one point, relative to the
+# growing lengths ({prf:ref}`thm-scatter`): scatter within supports over scatter between them, the ratio of
+# {prf:ref}`def-collapse-ratio`, vanishes. Does it fall here?
 
 # %%
 ratio = {name: [collapse_ratio(H, solution.inverse) for H in run.H]
@@ -257,14 +266,14 @@ claim("11.8", max(values[-1] / values[0] for values in ratio.values()))
 # %% [markdown]
 # Both end near zero, and the claim fails all the same: we had asked each model to fall to a quarter of where it
 # started, and the transformer *starts* at less than a hundredth. Before any training it has the pairs together,
-# because the two wordings of an opening share four of their five words and it reads words. So this language
+# presumably because the two wordings of an opening share most of their words, and it reads words. So this language
 # cannot tell collapse by support from likeness of wording, at least not for a model that reads; for free vectors it
-# can. A better language gives equal supports to contexts without a common word, as the variants of chapter 12 in part do.
+# can. A better language would give equal supports to contexts without a common word.
 #
 # ## What this does not show
 #
-# - *Scale.* Sixteen contexts are few. Chapters 12 and 13 have hundreds and thousands.
-# - *A limit.* Training stops. That angles still move at the end is in the figure.
+# - *Scale.* Sixteen contexts are few.
+# - *A limit.* Training stops, and the figure shows angles that still move at the end. One seed was run.
 # - *A cause.* That a transformer agrees with a prediction from supports does not say that its architecture
 #   does not matter; it says that sixteen contexts with weights to spare do not show it.
 #
@@ -289,7 +298,7 @@ claim("11.8", max(values[-1] / values[0] for values in ratio.values()))
 #    prediction, and why?
 #
 # ```{dropdown} Solution
-# They shrink but keep their order. The new word adds one to each diagonal entry of $S^\top S$, and nothing to
-# the others: contexts become more alike themselves. With enough private words any support matrix tends to
-# disjoint supports, and contexts to a simplex.
+# They shrink. A private word adds one to each diagonal entry of $S^\top S$ and nothing to the others: contexts become more
+# alike themselves. With $n$ private words each, $\tilde S^\top\tilde S/n$ tends to $I - \tfrac1m\mathbf 1\mathbf 1^\top$ as $n$ grows,
+# and the contexts of the proxy tend to a simplex. On the way the order of the cosines need not stay the same.
 # ```
