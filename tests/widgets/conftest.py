@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ntputils.widgets import SoftLabelsWidget
-
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
 <style>body {{ margin: 0; padding: 16px; font-family: sans-serif }} {css}</style>
@@ -43,22 +41,26 @@ PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf
 """
 
 
-DEFAULTS = {"text": "the cat sat. the cat ran.", "context_length": 2, "vocab_size": 0}
+def write_page(folder: Path, widget: type, states: list[dict], theme: str = "light") -> Path:
+    """A page with one widget of a class for each state (two at most)."""
+
+    def script(value: object) -> str:
+        return json.dumps(value).replace("</", "<\\/")
+
+    html = PAGE.format(theme=theme, css=widget._css, esm=script(widget._esm), states=script(states))
+    path = folder / "widget.html"
+    path.write_text(html, encoding="utf-8")
+    return path
 
 
-@pytest.fixture(scope="session")
-def widget_page() -> Callable[..., Path]:
-    """A function that writes a page with one soft-labels widget for each state (two at most)."""
+@pytest.fixture(scope="module")
+def widget_page(request) -> Callable[..., Path]:
+    """A function that writes a page of the test module's own `WIDGET`; a state lacks what is as in its `START`."""
+    module = request.module
 
     def write(folder: Path, states: list[dict], *, theme: str = "light") -> Path:
-        def script(value: object) -> str:
-            return json.dumps(value).replace("</", "<\\/")
-
-        html = PAGE.format(theme=theme, css=SoftLabelsWidget._css, esm=script(SoftLabelsWidget._esm),
-                           states=script([DEFAULTS | state for state in states]))
-        path = folder / "widget.html"
-        path.write_text(html, encoding="utf-8")
-        return path
+        start = getattr(module, "START", {})
+        return write_page(folder, module.WIDGET, [start | state for state in states], theme)
 
     return write
 

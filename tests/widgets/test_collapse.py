@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
 import pytest
 
 from ntputils import SoftLabels, collapse_ratio, project_leading
-from ntputils.widgets import CollapseWidget, SoftLabelsWidget
+from ntputils.widgets import CollapseWidget
 from ntputils.widgets.collapse import COLOURS, DIGITS, PRESETS
 
+WIDGET = CollapseWidget
 ROUNDING = 1e-9  # two implementations of sums and Jacobi rotations in double precision
 TWINS = SoftLabels.from_counts([[7, 3, 0], [3, 7, 0], [0, 0, 9]])
 
@@ -20,34 +20,6 @@ def state(**values) -> dict:
     """The state of the default widget."""
     widget = CollapseWidget(**values)
     return {"worlds": widget.worlds, "world": widget.world, "step": widget.step}
-
-
-def write_page(widget_page, folder, states, theme="light"):
-    """The page of conftest with this widget in the place of the other."""
-    path = widget_page(folder, states, theme=theme)
-    html = path.read_text(encoding="utf-8")
-    modules = (json.dumps(widget._esm).replace("</", "<\\/")
-               for widget in (SoftLabelsWidget, CollapseWidget))
-    html = html.replace(*modules)
-    path.write_text(html.replace(SoftLabelsWidget._css, CollapseWidget._css), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def show(visit, widget_page, tmp_path):
-    """A function that shows widgets in the browser; after the test it holds that no page complained."""
-    visits = []
-
-    def open_widgets(*states: dict, theme: str = "light", **options):
-        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
-        visits.append(record)
-        record.page.wait_for_function("window.ready", timeout=10_000)
-        return record.page
-
-    yield open_widgets
-    for record in visits:
-        assert record.errors == []
-        assert record.left_the_page == []
 
 
 def number(page, key: str) -> str:

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import numpy as np
 import pytest
 import traitlets
 from ntputils import (all_subsets, centered_support, embed_on_moment_curve, from_sets, moment_curve,
                       moment_curve_price, separating_context)
-from ntputils.widgets import MomentCurveWidget, SoftLabelsWidget
+from ntputils.widgets import MomentCurveWidget
 
+WIDGET = MomentCurveWidget
 CLOSE = 1e-10   # the same products in another order: float64 rounding, relative to the largest
 WORLDS = [(V, k) for V in (3, 5, 8, 9, 12, 16) for k in (1, 2, 3, 4) if 2 * k < V]
 
 
-def write_page(widget_page, folder, states, theme="light"):
-    """The page of conftest with this widget in the place of the other."""
-    path = widget_page(folder, states, theme=theme)
-    html = path.read_text(encoding="utf-8")
-    modules = (json.dumps(widget._esm).replace("</", "<\\/") for widget in (SoftLabelsWidget, MomentCurveWidget))
-    html = html.replace(*modules)
-    path.write_text(html.replace(SoftLabelsWidget._css, MomentCurveWidget._css), encoding="utf-8")
-    return path
-
-
 def state(V=12, d=4, support=(0, 6)) -> dict:
     return {"V": V, "d": d, "support": list(support)}
-
-
-@pytest.fixture
-def show(visit, widget_page, tmp_path):
-    """A function that shows widgets in the browser; after the test it holds that no page complained."""
-    visits = []
-
-    def open_widgets(*states: dict, theme: str = "light", **options):
-        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
-        visits.append(record)
-        record.page.wait_for_function("window.ready", timeout=10_000)
-        return record.page
-
-    yield open_widgets
-    for record in visits:
-        assert record.errors == []
-        assert record.left_the_page == []
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +30,7 @@ def answers(browser, widget_page, tmp_path_factory):
             sets = list(itertools.combinations(range(V), size))
             cases += [(V, k, list(sets[i])) for i in rng.choice(len(sets), min(6, len(sets)), replace=False)]
     page = browser.new_page()
-    page.goto(write_page(widget_page, tmp_path_factory.mktemp("curve"), [state()]).as_uri())
+    page.goto(widget_page(tmp_path_factory.mktemp("curve"), [state()]).as_uri())
     page.wait_for_function("window.ready", timeout=10_000)
     found = page.evaluate("(cases) => cases.map(([V, k, support]) => module.readSupport(V, k, support))", cases)
     prices = page.evaluate("(worlds) => worlds.map(([V, k]) => module.price(V, k))", WORLDS)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from ntputils import SoftLabels, all_subsets, centered_support, in_support_logits, optimality_gap, project_F, softmax
-from ntputils.widgets import PathPlayerWidget, SoftLabelsWidget
+from ntputils.widgets import PathPlayerWidget
 
+WIDGET = PathPlayerWidget
 ROUNDING = 1e-9   # relative, of sums of a few dozen products; logits travel with 13 digits
 PACE = 160        # milliseconds a stop
 
@@ -31,33 +32,6 @@ def widget():
 
 def state(widget, **changes) -> dict:
     return {"worlds": widget.worlds, "world": 0, "stop": 0} | changes
-
-
-def write_page(widget_page, folder, states, theme="light"):
-    """The page of conftest with this widget in the place of the other."""
-    path = widget_page(folder, states, theme=theme)
-    html = path.read_text(encoding="utf-8")
-    modules = (json.dumps(kind._esm).replace("</", "<\\/") for kind in (SoftLabelsWidget, PathPlayerWidget))
-    html = html.replace(*modules)
-    path.write_text(html.replace(SoftLabelsWidget._css, PathPlayerWidget._css), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def show(visit, widget_page, tmp_path):
-    """A function that shows widgets in the browser; after the test it holds that no page complained."""
-    visits = []
-
-    def open_widgets(*states: dict, theme: str = "light", **options):
-        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
-        visits.append(record)
-        record.page.wait_for_function("window.ready", timeout=10_000)
-        return record.page
-
-    yield open_widgets
-    for record in visits:
-        assert record.errors == []
-        assert record.left_the_page == []
 
 
 def number(page, key: str) -> str:

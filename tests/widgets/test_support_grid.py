@@ -6,7 +6,6 @@ matrices and S alone. Where a strict certificate proves the solution unique, L i
 
 from __future__ import annotations
 
-import json
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ import traitlets
 
 from ntputils import centered_support
 from ntputils.svm import solve_ntp_svm
-from ntputils.widgets import SoftLabelsWidget, SupportGridWidget
+from ntputils.widgets import SupportGridWidget
 from ntputils.widgets.support_grid import PRESETS
 
+WIDGET = SupportGridWidget
 GAP = 1e-6         # the relative duality gap that both solvers are asked for
 OBJECTIVE = 1e-4   # two objectives within the gap of one optimum are a hundred times closer than this
 LOGITS = 1e-3      # a point at gap 1e-6 is within about the gap's root of a unique solution
@@ -41,37 +41,9 @@ def random_grids(count: int) -> list[list[list[int]]]:
     return grids
 
 
-def write_page(widget_page, folder, states, theme="light"):
-    """The page of conftest with this widget in the place of the other."""
-    path = widget_page(folder, states, theme=theme)
-    html = path.read_text(encoding="utf-8")
-    modules = (json.dumps(widget._esm).replace("</", "<\\/")
-               for widget in (SoftLabelsWidget, SupportGridWidget))
-    html = html.replace(*modules)
-    path.write_text(html.replace(SoftLabelsWidget._css, SupportGridWidget._css), encoding="utf-8")
-    return path
-
-
 def state(name: str) -> dict:
     """The state of a widget that begins with a preset."""
     return {key: PRESETS[name][key] for key in ("S", "tokens", "contexts")}
-
-
-@pytest.fixture
-def show(visit, widget_page, tmp_path):
-    """A function that shows widgets in the browser; after the test it holds that no page complained."""
-    visits = []
-
-    def open_widgets(*states: dict, theme: str = "light", **options):
-        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
-        visits.append(record)
-        record.page.wait_for_function("window.ready", timeout=10_000)
-        return record.page
-
-    yield open_widgets
-    for record in visits:
-        assert record.errors == []
-        assert record.left_the_page == []
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +53,7 @@ def answers(browser, widget_page, tmp_path_factory):
                [[int((i - j) % 12 < 5) for j in range(12)] for i in range(12)]]
     grids = [preset["S"] for preset in PRESETS.values()] + random_grids(60) + corners
     page = browser.new_page()
-    page.goto(write_page(widget_page, tmp_path_factory.mktemp("grid"), [state("tree")]).as_uri())
+    page.goto(widget_page(tmp_path_factory.mktemp("grid"), [state("tree")]).as_uri())
     page.wait_for_function("window.ready", timeout=10_000)
     solved = page.evaluate("""(grids) => grids.map((S) => {
       const start = performance.now();

@@ -7,15 +7,15 @@ Python's side is `closed_forms` for the formulas, and for the solution the squar
 from __future__ import annotations
 
 import itertools
-import json
 
 import numpy as np
 import pytest
 import traitlets
 
 from ntputils import all_subsets, centered_support, one_hot, solve_ntp_svm, step_geometry, subset_world
-from ntputils.widgets import SoftLabelsWidget, SymmetricWidget
+from ntputils.widgets import SymmetricWidget
 
+WIDGET = SymmetricWidget
 FORMULA = 1e-12    # the same expressions, rounded differently
 SOLVED = 1e-6      # the proxy is the only solution and the page starts from it: what is left is rounding of roots
 GAP = 1e-6
@@ -24,39 +24,12 @@ STEPS = [(4, 1), (4, 20), (6, 10), (8, 100), (10, 1000)]
 START = {"mode": "subsets", "V": 5, "k": 2, "R": 10, "chosen": 0}
 
 
-def write_page(widget_page, folder, states, theme="light"):
-    """The page of conftest with this widget in the place of the other."""
-    path = widget_page(folder, [START | state for state in states], theme=theme)
-    html = path.read_text(encoding="utf-8")
-    modules = (json.dumps(widget._esm).replace("</", "<\\/") for widget in (SoftLabelsWidget, SymmetricWidget))
-    html = html.replace(*modules)
-    path.write_text(html.replace(SoftLabelsWidget._css, SymmetricWidget._css), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def show(visit, widget_page, tmp_path):
-    """A function that shows widgets in the browser; after the test it holds that no page complained."""
-    visits = []
-
-    def open_widgets(*states: dict, theme: str = "light", **options):
-        record = visit(write_page(widget_page, tmp_path, list(states), theme), **options)
-        visits.append(record)
-        record.page.wait_for_function("window.ready", timeout=10_000)
-        return record.page
-
-    yield open_widgets
-    for record in visits:
-        assert record.errors == []
-        assert record.left_the_page == []
-
-
 @pytest.fixture(scope="module")
 def answers(browser, widget_page, tmp_path_factory):
     """The page's tables: every V from 3 to 8 and k below it, the largest world, and steps."""
     worlds = [(V, k) for V in range(3, 9) for k in range(1, V)] + [(10, 5)]
     page = browser.new_page()
-    page.goto(write_page(widget_page, tmp_path_factory.mktemp("symmetric"), [START]).as_uri())
+    page.goto(widget_page(tmp_path_factory.mktemp("symmetric"), [START]).as_uri())
     page.wait_for_function("window.ready", timeout=10_000)
     found = page.evaluate("""([worlds, steps]) => {
       const solve = (world) => {

@@ -9,6 +9,8 @@ import pytest
 
 from ntputils.widgets import SoftLabelsWidget
 
+WIDGET = SoftLabelsWidget
+START = {"text": "the cat sat. the cat ran.", "context_length": 2, "vocab_size": 0}
 STORY = {"text": SoftLabelsWidget.text.default_value}
 LONG = {"text": " ".join(f"w{(k * k + 7 * k) % 97} v{k % 61}" for k in range(1500)), "context_length": 2}
 KINDS = ("S support", "P soft labels", "centred support", "word Gram", "context Gram")

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from ntputils import SoftLabels, centered_support
 from ntputils.widgets import SoftLabelsWidget
 
+WIDGET = SoftLabelsWidget
+START = {"text": "the cat sat. the cat ran.", "context_length": 2, "vocab_size": 0}
 TOLERANCE = 1e-12  # the same few operations on float64: what is left is the order of summation
 BATCH = 60  # random texts a visit to the page: one round trip instead of sixty
 
