@@ -22,7 +22,7 @@
 # compared with it: how fast the loss falls, what angles the vectors form, and where the logits go. Where the
 # paper shows heat maps, you get the heat maps, and beside each a number with what chance would give.
 #
-# *Ten minutes to read, about twenty seconds to run on one CPU core. A GPU helps at full scale only.*
+# *Ten minutes to read, about half a minute to run on one CPU core. A GPU helps at full scale only (ten minutes without).*
 
 # %% tags=["colab-install", "remove-cell"]
 # In Colab the published copy of this notebook installs ntputils here.
