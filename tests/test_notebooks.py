@@ -77,7 +77,8 @@ def nbval(folder: Path, text: str) -> subprocess.CompletedProcess:
 
 def test_nbval_compares_text_and_neither_cards_nor_addresses(tmp_path) -> None:
     (tmp_path / "notebooks").mkdir()
-    shutil.copy(ROOT / "notebooks" / "conftest.py", tmp_path / "notebooks")
+    shutil.copy(ROOT / "conftest.py", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     same, other = nbval(tmp_path, "one"), nbval(tmp_path, "two")
     assert same.returncode == 0, same.stdout

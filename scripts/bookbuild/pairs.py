@@ -25,7 +25,7 @@ def _cells(notebook: nbformat.NotebookNode) -> list[tuple]:
 
 def scripts_of(book: Book) -> list[Path]:
     """The `.py` of every notebook, in order."""
-    return sorted(p for p in (book.root / "notebooks").glob("*.py") if p.name != "conftest.py")
+    return sorted((book.root / "notebooks").glob("*.py"))
 
 
 def check_pairs(book: Book) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbval.plugin import IPyNbCell
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "scripts"))
+sys.path.append(str(Path(__file__).resolve().parent / "scripts"))
 from bookbuild.compared import ADDRESS, NOT_COMPARED  # noqa: E402
 
 
