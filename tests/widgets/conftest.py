@@ -36,6 +36,32 @@ PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf
     model.stop = own.default.render({{ model, el }});
     return model;
   }}));
+  // Contrast, as WCAG has it. Colours come back as rgb(), color(srgb ...) or oklab(): a canvas gives the pixel seen.
+  const pen = document.createElement("canvas").getContext("2d", {{ willReadFrequently: true }});
+  const light = (colour) => {{
+    pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map((byte) => byte / 255)
+      .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  }};
+  window.contrast = (a, b) => {{
+    const [x, y] = [light(a), light(b)];
+    return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+  }};
+  window.ground = (node) => {{
+    while (getComputedStyle(node).backgroundColor === "rgba(0, 0, 0, 0)") node = node.parentElement;
+    return getComputedStyle(node).backgroundColor;
+  }};
+  window.textContrasts = (selector) => {{
+    const found = {{}};
+    for (const node of document.querySelectorAll(selector)) {{
+      if (!node.textContent.trim() || node.closest("[hidden]")) continue;
+      const style = getComputedStyle(node);
+      const colour = node instanceof SVGElement ? style.fill : style.color;
+      found[`${{node.tagName}} ${{node.textContent.slice(0, 24)}}`] = contrast(colour, ground(node));
+    }}
+    return found;
+  }};
   window.ready = true;
 </script></html>
 """

@@ -209,44 +209,17 @@ def test_widths_and_themes(show, widget, theme, width):
     page = show(state(widget, stop=9), theme=theme, width=width, scheme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".ntp-path-player").evaluate("e => e.scrollWidth - e.clientWidth") <= 0
-    contrasts = page.evaluate(CONTRASTS)
+    contrasts = page.evaluate("textContrasts", TEXTS)
     assert len(contrasts) > 15
     assert min(contrasts.values()) >= 4.5, contrasts  # WCAG AA
     strokes = page.evaluate(STROKES)
     assert len(strokes) == 4 and min(strokes) >= 3, strokes  # and for what is drawn
 
 
-# Colours come back as rgb(), color(srgb ...) or oklab(): a canvas turns each into the pixel that is seen.
-PIXELS = """
-  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const light = (colour) => {
-    pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map((byte) => byte / 255)
-      .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ratio = (a, b) => {
-    const [x, y] = [light(a), light(b)];
-    return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
-  };
-  const root = document.querySelector(".ntp-path-player");
-  const paper = getComputedStyle(root).backgroundColor;
-"""
-STROKES = "() => {" + PIXELS + """
-  return [...root.querySelectorAll(".ntp-curve")].map((node) => ratio(getComputedStyle(node).stroke, paper));
+STROKES = """() => {
+  return [...document.querySelectorAll(".ntp-curve")].map((node) => contrast(getComputedStyle(node).stroke, ground(node)));
 }"""
-CONTRASTS = "() => {" + PIXELS + """
-  const found = {};
-  for (const node of root.querySelectorAll("p, dt, dd, li, button:enabled, output, .ntp-label, .ntp-curves text")) {
-    if (!node.textContent.trim() || node.closest("[hidden]")) continue;
-    const style = getComputedStyle(node);
-    let ground = node;
-    while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
-    found[`${node.tagName} ${node.textContent.slice(0, 24)}`] =
-      ratio(node instanceof SVGElement ? style.fill : style.color, getComputedStyle(ground).backgroundColor);
-  }
-  return found;
-}"""
+TEXTS = ".ntp-path-player :is(p, dt, dd, li, button:enabled, output, .ntp-label, .ntp-curves text)"
 
 
 # --- Python -------------------------------------------------------------------------------------
