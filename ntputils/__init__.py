@@ -1,5 +1,6 @@
 """The geometry that next-token prediction gives to words and contexts, computed from a text."""
 
+from .candidates import candidate_geometries
 from .claims import Claim, claim
 from .closed_forms import (FlatWorld, StepGeometry, flat_world, separations, star_gram, star_weights, step_geometry,
                            subset_world)
@@ -9,7 +10,7 @@ from .face import OptimalFace, UniquenessVerdict, is_unique, optimal_face
 from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_hot
 from .linear import LinearSVMSolution, finite_part, project_F_lin, solve_linear_svm, train_linear
 from .low_rank import LowRankSolution
-from .metrics import collapse_ratio, project_leading
+from .metrics import angle_signs, collapse_ratio, effective_rank, off_support_mass, project_leading
 from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_curve, moment_curve_price,
                            separating_context, smallest_margin)
 from .proxy import ProxyVerdict, proxy_is_optimal
@@ -23,20 +24,21 @@ from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution", "LowRankSolution",
-           "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint",
-           "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict", "all_subsets",
-           "bootstrap_interval", "build_model", "center", "centered_support", "cka", "claim",
-           "collapse_ratio", "context_words", "cosine_matrix", "count_contexts", "cyclic_windows",
+__all__ = ["Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution", "LowRankSolution", "Mantel",
+           "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint",
+           "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
+           "all_subsets", "angle_signs", "bootstrap_interval", "build_model", "candidate_geometries",
+           "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
+           "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
            "embed_on_moment_curve", "excess", "factor", "fano_plane", "finite_part", "fit", "flat_world",
            "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels",
            "mantel", "moment_curve", "moment_curve_price", "ntp_gradient", "ntp_loss",
-           "off_diagonal_correlation", "one_hot", "optimal_face", "optimality_gap", "procrustes_distance",
-           "project_F", "project_F_lin", "project_F_perp", "project_leading", "proxy_is_optimal",
-           "regularization_path", "scale", "separating_context", "separations", "session", "smallest_margin",
-           "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram", "star_weights", "step_geometry",
-           "structural_correlation", "structural_null", "subset_world", "tokenize", "train_linear",
-           "train_ufm"]
+           "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap",
+           "procrustes_distance", "project_F", "project_F_lin", "project_F_perp", "project_leading",
+           "proxy_is_optimal", "regularization_path", "scale", "separating_context", "separations",
+           "session", "smallest_margin", "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram",
+           "star_weights", "step_geometry", "structural_correlation", "structural_null", "subset_world",
+           "tokenize", "train_linear", "train_ufm"]
 
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 

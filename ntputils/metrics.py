@@ -1,4 +1,4 @@
-"""Measures of geometry: how far vectors have collapsed onto the means of their classes."""
+"""Measures of a trained model: collapse onto the means of classes, signs of angles, mass off the supports, rank."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["collapse_ratio", "project_leading"]
+from .theory import _logits, _supports, center, softmax
+from .types import SoftLabels
+
+__all__ = ["angle_signs", "collapse_ratio", "effective_rank", "off_support_mass", "project_leading"]
 
 
 def _vectors(X) -> np.ndarray:
@@ -78,3 +81,73 @@ def project_leading(X, rank: int) -> np.ndarray:
     coordinates = np.linalg.svd(X, full_matrices=False)[0][:, :rank].T @ X
     top = coordinates[np.arange(rank), np.abs(coordinates).argmax(axis=1)]
     return coordinates * np.where(top < 0, -1.0, 1.0)[:, None]
+
+
+def angle_signs(L, S) -> tuple[float, float]:
+    """How many words are at an acute angle to a context in their support, and how many at an obtuse one off it.
+
+    Logits are centred over the words first, since a softmax does not see what is added to a column. Then w_z'h_j has the sign of
+    the cosine of word and context. For NTP-SVM the first share is 1; the second is 1 for the proxy, not for every solution.
+
+    Args:
+        L: logits, (V, m).
+        S: supports, (V, m), dense or sparse.
+
+    Returns:
+        The share of in-support pairs with a logit above 0, and of off-support pairs with one below 0 (nan where no pair is
+        off the supports).
+
+    Raises:
+        ValueError: L and S differ in shape.
+
+    >>> angle_signs([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]], [[1, 0], [0, 1], [0, 0]])
+    (0.5, 0.75)
+    """
+    S = _supports(S).toarray()
+    L = center(_logits(L, S.shape))
+    return float(np.mean(L[S] > 0)), float(np.mean(L[~S] < 0)) if not S.all() else float("nan")
+
+
+def off_support_mass(L, labels: SoftLabels) -> float:
+    """The probability that the model's next word is one that never followed: sum_j pi_j q_j(off S_j).
+
+    At most lambda ||L^mm||_* on the path of a ridge lambda.
+
+    Args:
+        L: logits, (V, m).
+        labels: the soft labels.
+
+    Returns:
+        The mass, from 0 to 1.
+
+    Raises:
+        ValueError: L is not (V, m).
+
+    >>> labels = SoftLabels.from_counts([[1], [0]])
+    >>> off_support_mass([[0.0], [0.0]], labels)
+    0.5
+    """
+    q = softmax(_logits(L, labels.P.shape))
+    return float(labels.pi @ np.where(labels.S.toarray(), 0, q).sum(axis=0))
+
+
+def effective_rank(L) -> float:
+    """The exponential of the entropy of the singular values, as shares of their sum: a rank that counts small ones less.
+
+    Args:
+        L: a matrix.
+
+    Returns:
+        From 1 (one direction) to min(L.shape) (all equal) (Roy and Vetterli 2007).
+
+    Raises:
+        ValueError: L is no finite matrix, or zero.
+
+    >>> round(effective_rank(np.diag([5.0, 5.0, 0.0])), 12)
+    2.0
+    """
+    s = np.linalg.svd(_vectors(L), compute_uv=False)
+    if s[0] == 0:
+        raise ValueError("X: got a matrix of zeros, want one with a direction")
+    shares = s[s > 0] / s.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntputils import collapse_ratio, factor, project_leading
+from ntputils import (SoftLabels, angle_signs, centered_support, collapse_ratio, effective_rank, factor, off_support_mass,
+                      project_leading)
 
 ROUNDING = 1e-9
 
@@ -80,3 +81,45 @@ def test_bad_input_is_named(X, classes, says):
 def test_ranks_that_are_not_there_are_named(rank):
     with pytest.raises(ValueError, match="rank: got"):
         project_leading(np.eye(2), rank)
+
+
+def test_angle_signs_count_pairs_after_centring():
+    rng = np.random.default_rng(4)
+    L, S = rng.normal(size=(6, 9)) + rng.normal(size=9), rng.random((6, 9)) < 0.4
+    S[0] = True
+    acute = obtuse = 0
+    for z in range(6):
+        for j in range(9):
+            above = L[z, j] > np.mean(L[:, j])
+            acute += above and S[z, j]
+            obtuse += not above and not S[z, j]
+    assert angle_signs(L, S) == (pytest.approx(acute / S.sum()), pytest.approx(obtuse / (~S).sum()))
+    assert angle_signs(centered_support(S), S) == (1, 1)
+
+
+def test_off_support_mass_is_what_sampling_finds():
+    rng = np.random.default_rng(5)
+    labels = SoftLabels.from_counts(rng.integers(0, 3, size=(5, 4)) + np.eye(5, 4, dtype=int))
+    L, S = rng.normal(size=(5, 4)), labels.S.toarray()
+    contexts = rng.choice(4, size=200_000, p=labels.pi)
+    words = np.argmax(L[:, contexts] + rng.gumbel(size=(5, len(contexts))), axis=0)     # samples of the softmax
+    rate = np.mean(~S[words, contexts])
+    assert off_support_mass(L, labels) == pytest.approx(rate, abs=5 * np.sqrt(0.25 / len(contexts)))
+
+
+@pytest.mark.parametrize("values", [[1.0], [3.0, 3.0, 3.0], [4.0, 2.0, 1.0, 1.0]])
+def test_effective_rank_is_two_to_the_bits(values):
+    shares = np.array(values) / np.sum(values)
+    bits = -np.sum(shares * np.log2(shares))
+    U, V = (np.linalg.qr(np.random.default_rng(k).normal(size=(6, 6)))[0][:, :len(values)] for k in (0, 1))
+    assert effective_rank(U * values @ V.T) == pytest.approx(2**bits)
+
+
+def test_measures_name_bad_arguments():
+    labels = SoftLabels.from_counts([[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="L: got shape"):
+        off_support_mass(np.zeros((3, 2)), labels)
+    with pytest.raises(ValueError, match="L: got shape"):
+        angle_signs(np.zeros((3, 2)), labels.S)
+    with pytest.raises(ValueError, match="zeros"):
+        effective_rank(np.zeros((2, 2)))
