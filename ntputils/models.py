@@ -7,6 +7,7 @@ context becomes a vector: freely (the unconstrained features of the theory), or 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -98,6 +99,45 @@ class Recurrent(nn.Module):
         return self.norm(self.lstm(self.embed(words))[0][:, -1])
 
 
+class Beginnings(NamedTuple):
+    """The distinct beginnings of contexts: what a causal model can know at each position, once.
+
+    Two contexts that begin alike have the same vectors there, so each beginning is computed once. The n whole contexts
+    come last, each as often as it was given.
+
+    Attributes:
+        word: the last word of each beginning, (N,).
+        place: its position, (N,).
+        seen: the beginnings that it continues, itself included, (N, T); after its own place itself again.
+        hidden: 0 where `seen` counts, -inf after its own place, (N, T).
+    """
+
+    word: Tensor
+    place: Tensor
+    seen: Tensor
+    hidden: Tensor
+
+    @classmethod
+    def of(cls, words: Tensor) -> "Beginnings":
+        """The beginnings of the contexts with these words, (n, T)."""
+        n, T = words.shape  # noqa: N806
+        size, seen, first, node, total = int(words.max()) + 1, [], [], words.new_zeros(n), 0
+        for place in range(T):
+            if place < T - 1:
+                distinct, node = torch.unique(node * size + words[:, place], return_inverse=True)
+                first.append(torch.empty_like(distinct).scatter_(0, node, torch.arange(n, device=words.device)))
+            else:
+                node = torch.arange(n, device=words.device)
+                first.append(node)
+            seen.append(total + node)
+            total += len(first[-1])
+        place = torch.repeat_interleave(torch.arange(T), torch.tensor([len(f) for f in first])).to(words.device)
+        after = torch.arange(T, device=words.device) > place[:, None]
+        rows, own = torch.cat(first), torch.arange(total, device=words.device)[:, None]
+        return cls(words[rows, place], place, torch.where(after, own, torch.stack(seen, 1)[rows]),
+                   torch.zeros(after.shape, device=words.device).masked_fill(after, -torch.inf))
+
+
 class Block(nn.Module):
     """One layer of a transformer: attention, then a gated perceptron (SwiGLU), each on a normalised copy."""
 
@@ -109,14 +149,14 @@ class Block(nn.Module):
         self.out = nn.Linear(d, d, bias=False)
         self.up, self.down = nn.Linear(d, 8 * d, bias=False), nn.Linear(4 * d, d, bias=False)
 
-    def forward(self, x: Tensor, last: bool = False) -> Tensor:
-        """Vectors (n, T, d) to vectors (n, T, d); with `last`, of the last position only (n, 1, d)."""
+    def forward(self, x: Tensor, seen: Tensor, hidden: Tensor) -> Tensor:
+        """Vectors (N, d) to those of the last M of them (M, d), which see `seen` (M, T) where `hidden` (M, T) is 0."""
         normed = self.before_attention(x)
-        asking = normed[:, -1:] if last else normed
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                   for part in (self.query(asking), *self.key_value(normed).chunk(2, dim=-1)))
-        seen = functional.scaled_dot_product_attention(q, k, v, is_causal=not last)
-        x = (x[:, -1:] if last else x) + self.out(seen.transpose(1, 2).flatten(2))
+        x, asking = (x, normed) if len(seen) == len(x) else (x[-len(seen):], normed[-len(seen):])
+        q = self.query(asking).unflatten(-1, (1, self.heads, -1))
+        k, v = functional.embedding(seen, self.key_value(normed)).unflatten(-1, (2, self.heads, -1)).unbind(2)
+        scores = (q * k).sum(-1) * k.shape[-1]**-0.5 + hidden[..., None]
+        x = x + self.out((scores.softmax(1)[..., None] * v).sum(1).flatten(1))
         gate, value = self.up(self.before_gate(x)).chunk(2, dim=-1)
         return x + self.down(functional.silu(gate) * value)
 
@@ -133,6 +173,7 @@ class Transformer(nn.Module):
         self.places = nn.Parameter(torch.zeros(length, d)) if positions else None
         self.blocks = nn.ModuleList(Block(d, heads) for _ in range(layers))
         self.norm = nn.RMSNorm(d)
+        self._tree = self._read = self._version = None
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 smaller = (2 * layers)**-0.5 if name.endswith(("out.weight", "down.weight")) else 1.0
@@ -140,12 +181,16 @@ class Transformer(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """Words (n, T) to vectors (n, d)."""
-        x = self.embed(words)
+        if self._read is not words or self._version != words._version:      # a full batch reads the same words again
+            self._tree, self._read, self._version = Beginnings.of(words), words, words._version
+        tree, n = self._tree, len(words)
+        x = self.embed(tree.word)
         if self.places is not None:
-            x = x + self.places
-        for number, block in enumerate(self.blocks, start=1):
-            x = block(x, last=number == len(self.blocks))   # nobody reads the other positions of the last layer
-        return self.norm(x[:, -1])
+            x = x + functional.embedding(tree.place, self.places)
+        hidden = tree.hidden.to(x)
+        for block in self.blocks[:-1]:
+            x = block(x, tree.seen, hidden)
+        return self.norm(self.blocks[-1](x, tree.seen[-n:], hidden[-n:]))   # nobody reads the rest of the last layer
 
 
 class NextTokenModel(nn.Module):

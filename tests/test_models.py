@@ -8,8 +8,9 @@ import pytest
 import torch
 from ntputils import (SoftLabels, build_model, context_words, fit, load_corpus, ntp_gradient, ntp_loss,
                       optimality_gap)
-from ntputils.models import MODELS, Block
+from ntputils.models import MODELS, Beginnings, Block, Transformer
 from ntputils.path import regularization_path
+from torch.nn import functional
 
 SMALL = {"ufm": {}, "mean": {}, "mlp": {"width": 16}, "lstm": {"layers": 1}, "transformer": {"layers": 2}}
 
@@ -57,11 +58,14 @@ def test_without_positions_a_transformer_still_sees_order_through_its_mask():
     assert (placed.H()[:, 0] - placed.H()[:, 1]).abs().max() > 1e-6
 
 
+def rms(x, weight=1.0):
+    return weight * x / (x.pow(2).mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt()
+
+
 def test_a_block_agrees_with_attention_written_out():
     torch.manual_seed(0)
     block, x = Block(8, heads=2).double(), torch.randn(3, 4, 8, dtype=torch.float64)
-    normed = x / (x.pow(2).mean(-1, keepdim=True) + torch.finfo(torch.float64).eps).sqrt()
-    q, (k, v) = block.query(normed), block.key_value(normed).chunk(2, -1)
+    q, (k, v) = block.query(rms(x)), block.key_value(rms(x)).chunk(2, -1)
     out = torch.zeros_like(x)
     for n in range(3):
         for head in (slice(0, 4), slice(4, 8)):
@@ -69,10 +73,58 @@ def test_a_block_agrees_with_attention_written_out():
                 scores = k[n, :t + 1, head] @ q[n, t, head] / 2.0     # sqrt of the head's four dimensions
                 out[n, t, head] = torch.softmax(scores, 0) @ v[n, :t + 1, head]
     y = x + block.out(out)
-    gate, value = block.up(y / (y.pow(2).mean(-1, keepdim=True) + torch.finfo(torch.float64).eps).sqrt()).chunk(2, -1)
+    gate, value = block.up(rms(y)).chunk(2, -1)
     want = y + block.down(gate * torch.sigmoid(gate) * value)
-    assert torch.allclose(block(x), want, atol=1e-12)
-    assert torch.allclose(block(x, last=True), want[:, -1:], atol=1e-12)
+    flat, wanted = (z.transpose(0, 1).flatten(0, 1) for z in (x, want))      # position by position, the last one last
+    tree = Beginnings.of(torch.arange(12).view(3, 4))                        # no two contexts share a word
+    assert torch.allclose(block(flat, tree.seen, tree.hidden), wanted, atol=1e-12)
+    assert torch.allclose(block(flat, tree.seen[-3:], tree.hidden[-3:]), wanted[-3:], atol=1e-12)
+
+
+def plain_transformer(encoder, words):
+    """Every context by itself, all positions of all layers, with torch's own attention."""
+    x = encoder.embed(words) + (0 if encoder.places is None else encoder.places)
+    for block in encoder.blocks:
+        y = rms(x, block.before_attention.weight)
+        q, k, v = (part.unflatten(-1, (block.heads, -1)).transpose(1, 2)
+                   for part in (block.query(y), *block.key_value(y).chunk(2, -1)))
+        x = x + block.out(functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        gate, value = block.up(rms(x, block.before_gate.weight)).chunk(2, -1)
+        x = x + block.down(functional.silu(gate) * value)
+    return rms(x[:, -1], encoder.norm.weight)
+
+
+@pytest.mark.parametrize("positions", [False, True])
+def test_shared_beginnings_change_neither_vectors_nor_gradients(positions):
+    """Contexts that begin alike, or are the same, against each of them computed by itself."""
+    words = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (40, 5)))
+    words[30:] = words[:10]
+    torch.manual_seed(0)
+    encoder = Transformer(3, 5, 8, layers=3, heads=2, positions=positions).double()
+    with torch.no_grad():
+        for p in encoder.parameters():
+            p.add_(torch.randn_like(p), alpha=0.3)
+    weights = torch.randn(40, 8, dtype=torch.float64)
+    found, wanted = encoder(words), plain_transformer(encoder, words)
+    assert torch.allclose(found, wanted, atol=1e-12)
+    for a, b in zip(torch.autograd.grad((weights * found).sum(), list(encoder.parameters())),
+                    torch.autograd.grad((weights * wanted).sum(), list(encoder.parameters())), strict=True):
+        assert torch.allclose(a, b, atol=1e-11 * b.abs().max())
+
+
+def test_words_that_change_in_place_are_read_again():
+    encoder, words = Transformer(4, 2, 8, layers=1).double(), torch.tensor([[0, 1], [0, 2]])
+    first = encoder(words)
+    words[1, 0] = 3
+    assert torch.allclose(encoder(words), plain_transformer(encoder, words), atol=1e-12)
+    assert not torch.allclose(encoder(words), first) and torch.equal(encoder(words[:1]), first[:1])
+
+
+def test_beginnings_are_counted_once():
+    tree = Beginnings.of(torch.tensor([[0, 1, 2], [0, 1, 1], [2, 1, 2], [0, 1, 2]]))
+    assert tree.word.tolist() == [0, 2, 1, 1, 2, 1, 2, 2] and tree.place.tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
+    assert tree.seen.tolist() == [[0, 0, 0], [1, 1, 1], [0, 2, 2], [1, 3, 3], [0, 2, 4], [0, 2, 5], [1, 3, 6], [0, 2, 7]]
+    assert tree.hidden.eq(0).sum(1).tolist() == [1, 1, 2, 2, 3, 3, 3, 3]
 
 
 def test_one_sgd_step_is_the_closed_form(labels):
