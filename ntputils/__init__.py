@@ -16,7 +16,7 @@ from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_c
 from .proxy import ProxyVerdict, proxy_is_optimal
 from .session import scale, session
 from .similarity import (Mantel, bootstrap_interval, cka, cosine_matrix, mantel, off_diagonal_correlation,
-                         procrustes_distance, structural_correlation, structural_null)
+                         partial_mantel, procrustes_distance, structural_correlation, structural_null)
 from .svm import ConvergenceWarning, NTPSVMSolution, solve_ntp_svm
 from .theory import (center, centered_support, excess, factor, in_support_logits, ntp_gradient, ntp_loss, project_F,
                      project_F_perp, softmax)
@@ -34,7 +34,7 @@ __all__ = ["Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolut
            "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels",
            "mantel", "moment_curve", "moment_curve_price", "ntp_gradient", "ntp_loss",
            "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap",
-           "procrustes_distance", "project_F", "project_F_lin", "project_F_perp", "project_leading",
+           "partial_mantel", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp", "project_leading",
            "proxy_is_optimal", "regularization_path", "scale", "separating_context", "separations",
            "session", "smallest_margin", "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram",
            "star_weights", "step_geometry", "structural_correlation", "structural_null", "subset_world",

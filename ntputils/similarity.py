@@ -5,6 +5,7 @@ Items are columns, as in `metrics`: contexts H (d, m), or words W' (d, V). Two s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,10 +173,7 @@ def mantel(A, B, *, rng: np.random.Generator, permutations: int = 999, method: s
     >>> mantel(cosine_matrix(X), cosine_matrix(X), rng=rng).p
     0.001
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator (default_rng(seed))")
-    if permutations < 1:
-        raise ValueError(f"permutations: got {permutations}, want at least 1")
+    _generator(rng, permutations)
     a, b = _pairs(A, B, method)
     n = len(np.asarray(A))
     full = np.zeros((n, n))
@@ -186,7 +184,85 @@ def mantel(A, B, *, rng: np.random.Generator, permutations: int = 999, method: s
         order = rng.permutation(n)
         null[k] = a @ full[order[upper[0]], order[upper[1]]]
     r = float(a @ b)
-    return Mantel(r, float((1 + np.sum(null >= r - 1e-12)) / (1 + permutations)), null)
+    return Mantel(r, _p(r, null), null)
+
+
+def partial_mantel(A, B, given: Sequence, *, rng: np.random.Generator, permutations: int = 999,
+                   classes: Sequence | None = None, method: str = "pearson") -> Mantel:
+    """The correlation of two matrices that a third does not explain, against shuffles.
+
+    Over pairs of different items both matrices are regressed on those of `given`; what is left of the two is correlated
+    (Smouse, Long and Sokal 1986). A shuffle reorders the items of what is left of B, regresses again, and correlates.
+
+    Residuals of a regression are not exchangeable, so that without `classes` the p-value is approximate: it is too small where
+    A and B depend on `given` by a curve and not by a line. With `classes` items trade places only within their class. This
+    is exact where items of a class are exchangeable unless A has to do with B, and `given` cannot tell them apart (a matrix
+    made from supports, and classes of equal supports): no line is needed then.
+
+    Args:
+        A, B: symmetric matrices over the same items, (n, n).
+        given: such matrices, at least one.
+        rng: of the shuffles.
+        permutations: how many.
+        classes: n labels that can be sorted; items are shuffled within them. None: all items are one class.
+        method: "pearson" or "spearman" (ranks, then as before).
+
+    Returns:
+        The partial correlation (nan where `given` explains one of the two), its one-sided p-value, counted as in `mantel`, and
+        the correlations of the shuffles, whose mean is not zero where classes differ.
+
+    Raises:
+        ValueError: as `mantel`, nothing given, or not one class for each item.
+        TypeError: rng is not a generator.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y, Z = (cosine_matrix(rng.normal(size=(3, 20))) for _ in range(3))
+    >>> mantel(X + Z, Y + Z, rng=rng).p, partial_mantel(X + Z, Y + Z, [Z], rng=rng).p > 0.05
+    (0.001, True)
+    """
+    _generator(rng, permutations)
+    if not len(given):
+        raise ValueError("given: got no matrix, want at least one (mantel takes none)")
+    (a, b), n = _pairs(A, B, method), len(np.asarray(A))
+    groups = _groups(classes, n)
+    known, size, _ = np.linalg.svd(np.column_stack([_pairs(A, C, method)[1] for C in given]), full_matrices=False)
+    known = known[:, size > 1e-10]
+
+    def rest(x: np.ndarray) -> np.ndarray:
+        left = x - known @ (known.T @ x)
+        norm = np.linalg.norm(left)
+        return left / norm if norm > 1e-10 * np.linalg.norm(x) else np.full_like(x, np.nan)
+
+    a, b = rest(a), rest(b)
+    full, upper, null = np.zeros((n, n)), np.triu_indices(n, 1), np.empty(permutations)
+    full[upper] = b
+    full += full.T
+    for k in range(permutations):
+        order = np.arange(n)
+        for group in groups:
+            order[group] = rng.permutation(group)
+        null[k] = a @ rest(full[order[upper[0]], order[upper[1]]])
+    r = float(a @ b)
+    return Mantel(r, _p(r, null), null)
+
+
+def _generator(rng, permutations: int) -> None:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator (default_rng(seed))")
+    if permutations < 1:
+        raise ValueError(f"permutations: got {permutations}, want at least 1")
+
+
+def _groups(classes: Sequence | None, n: int) -> list[np.ndarray]:
+    """The items of each class."""
+    classes = np.zeros(n) if classes is None else np.asarray(classes)
+    if classes.shape != (n,):
+        raise ValueError(f"classes: got shape {classes.shape}, want ({n},), a label for each item")
+    return [np.flatnonzero(classes == c) for c in np.unique(classes)]
+
+
+def _p(r: float, null: np.ndarray) -> float:
+    return float((1 + np.sum(null >= r - 1e-12)) / (1 + len(null))) if np.isfinite(r) else float("nan")
 
 
 def cka(X, Y) -> float:
