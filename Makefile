@@ -10,7 +10,7 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks bench lock clean
+.PHONY: help book test notebooks bench results lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -28,6 +28,9 @@ bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a 
 	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target _build/benchlibs -r benchmarks/requirements.txt
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/solver.py
+
+results: $(INSTALLED)  ## train every model of Part III from five seeds and write the tables (hours; can be stopped; NTP_SCALE=full: the paper's sizes)
+	$(PY) scripts/results.py --scale $(or $(NTP_SCALE),small)
 
 lock: $(INSTALLED)  ## resolve the dependencies of pyproject.toml again and write requirements.lock
 	$(PY) scripts/lock.py

@@ -109,6 +109,7 @@ class Benchmark(SphinxDirective):
     """`{benchmark} NAME`: the table and the figure that `make bench` left in `book/results`, and how they were made."""
 
     required_arguments = 1
+    command = "make bench"
 
     def run(self) -> list[nodes.Node]:
         (name,) = self.arguments
@@ -116,26 +117,34 @@ class Benchmark(SphinxDirective):
         file = folder / f"{name}.json"
         self.env.note_dependency(str(file))
         if not file.is_file():
-            return [nodes.paragraph("", f"Not measured yet: make bench writes this table ({name}) on the machine "
+            return [nodes.paragraph("", f"Not measured yet: {self.command} writes this table ({name}) on the machine "
                                         "that it runs on.", classes=["ntp-not-measured"])]
         record = json.loads(file.read_text(encoding="utf-8"))
         heads = record["columns"]
         rows = [[self._cell(head, cell) for head, cell in zip(heads, row, strict=True)] for row in record["rows"]]
         out: list[nodes.Node] = [table(tuple(heads), rows, "ntp-benchmark")]
-        if (folder / record["figure"]).is_file():
+        if "figure" in record and (folder / record["figure"]).is_file():
             out.append(nodes.image("", uri=f"/book/results/{record['figure']}", alt=record["alt"]))
         return [*out, nodes.paragraph("", provenance(record), classes=["ntp-provenance"])]
 
     @staticmethod
     def _cell(head: str, cell: object) -> list[nodes.Node]:
-        """A number under its head, which stands beside it where the screen is narrow."""
+        """A number under its head, which stands beside it where the screen is narrow; an interval gets its own line."""
         if cell is None:
             return []
-        return [nodes.inline("", f"{head}: ", classes=["ntp-head"]), nodes.Text(number(cell))]
+        value, bracket, interval = number(cell).partition(" [")
+        shown = [nodes.inline("", f"{head}: ", classes=["ntp-head"]), nodes.Text(value)]
+        return shown + [nodes.inline("", bracket + interval, classes=["ntp-interval"])] if bracket else shown
+
+
+class Results(Benchmark):
+    """`{results} NAME`: a table of runs from several seeds that `make results` left in `book/results`."""
+
+    command = "make results"
 
 
 def provenance(record: dict) -> str:
-    """One sentence on the machine, the versions and the code of a benchmark.
+    """One sentence on the machine, the versions and the code of a benchmark or of trained models.
 
     >>> machine = {"cpu": "A CPU", "cores": 8, "memory_gb": 16.0, "threads": "1", "system": "Linux"}
     >>> said = provenance({"machine": machine, "versions": {"python": "3.11.2"}, "commit": "abc", "seeds": [0, 1],
@@ -147,6 +156,8 @@ def provenance(record: dict) -> str:
     trial = "A trial with sizes cut down. " if record["quick"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     seeds = ", ".join(map(str, record["seeds"]))
+    if "scale" in record:
+        trial += f"Scale {record['scale']}, on {record['device']}; {record['command']}. "
     return (f"{trial}Measured on {record['date']}: {machine['cpu']}, {machine['cores']} cores, "
             f"{machine['memory_gb']:.0f} GB of memory, {machine['system']}; threads for linear algebra: "
             f"{machine['threads']}; commit {record['commit']}; seed{'s' * (len(record['seeds']) > 1)} {seeds}; "
@@ -168,6 +179,7 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("claims-ledger", ClaimsLedger)
     app.add_directive("book-status", BookStatus)
     app.add_directive("benchmark", Benchmark)
+    app.add_directive("results", Results)
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)  # napoleon comes at 500
     app.connect("html-page-context", add_colab_button, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
