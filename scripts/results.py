@@ -256,7 +256,7 @@ def main() -> int:
         columns, rows = TABLES[name](plan)
         write(name, columns, rows, seeds=list(plan.seeds), quick=plan.scale == "quick", folder=asked.out,
               also={"scale": plan.scale, "device": device_name(plan.device), "settings": SIZES[plan.scale],
-                    "command": f"make results NTP_SCALE={plan.scale}"})
+                    "command": f"NTP_SCALE={plan.scale} make results"})
     return 0
 
 
