@@ -3,9 +3,10 @@
 from .collapse import CollapseWidget
 from .moment_curve import MomentCurveWidget
 from .path_player import PathPlayerWidget
+from .scrubber import TrainingScrubber
 from .soft_labels import SoftLabelsWidget
 from .support_grid import SupportGridWidget
 from .symmetric import SymmetricWidget
 
 __all__ = ["CollapseWidget", "MomentCurveWidget", "PathPlayerWidget", "SoftLabelsWidget", "SupportGridWidget",
-           "SymmetricWidget"]
+           "SymmetricWidget", "TrainingScrubber"]
