@@ -1,5 +1,6 @@
 """The geometry that next-token prediction gives to words and contexts, computed from a text."""
 
+from .bpe import BytePairTokenizer, bpe_tokenizer
 from .candidates import candidate_geometries
 from .claims import Claim, claim
 from .closed_forms import (FlatWorld, StepGeometry, flat_world, separations, star_gram, star_weights, step_geometry,
@@ -14,6 +15,7 @@ from .metrics import angle_signs, collapse_ratio, effective_rank, off_support_ma
 from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_curve, moment_curve_price,
                            separating_context, smallest_margin)
 from .proxy import ProxyVerdict, proxy_is_optimal
+from .sampling import continue_text, next_contexts, visits
 from .session import scale, session
 from .similarity import (Mantel, bootstrap_interval, cka, cosine_matrix, mantel, off_diagonal_correlation,
                          partial_mantel, procrustes_distance, structural_correlation, structural_null)
@@ -24,21 +26,21 @@ from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution", "LowRankSolution", "Mantel",
-           "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint",
-           "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
-           "all_subsets", "angle_signs", "bootstrap_interval", "build_model", "candidate_geometries",
-           "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
-           "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
+__all__ = ["BytePairTokenizer", "Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution",
+           "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace",
+           "PathPoint", "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
+           "all_subsets", "angle_signs", "bootstrap_interval", "bpe_tokenizer", "build_model",
+           "candidate_geometries", "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
+           "continue_text", "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
            "embed_on_moment_curve", "excess", "factor", "fano_plane", "finite_part", "fit", "flat_world",
-           "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels",
-           "mantel", "moment_curve", "moment_curve_price", "ntp_gradient", "ntp_loss",
+           "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels", "mantel",
+           "moment_curve", "moment_curve_price", "next_contexts", "ntp_gradient", "ntp_loss",
            "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap",
-           "partial_mantel", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp", "project_leading",
-           "proxy_is_optimal", "regularization_path", "scale", "separating_context", "separations",
-           "session", "smallest_margin", "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram",
-           "star_weights", "step_geometry", "structural_correlation", "structural_null", "subset_world",
-           "tokenize", "train_linear", "train_ufm"]
+           "partial_mantel", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp",
+           "project_leading", "proxy_is_optimal", "regularization_path", "scale", "separating_context",
+           "separations", "session", "smallest_margin", "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram",
+           "star_weights", "step_geometry", "structural_correlation", "structural_null", "subset_world", "tokenize",
+           "train_linear", "train_ufm", "visits"]
 
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 

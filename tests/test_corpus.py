@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntputils import Corpus, SoftLabels, corpus as corpus_module, load_corpus, load_labels, tokenize
+from ntputils import Corpus, SoftLabels, corpus as corpus_module, kjv as kjv_module, load_corpus, load_labels, tokenize
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -144,12 +144,12 @@ def test_corpus_from_text_holds_tokens_documents_and_licence():
 
 @pytest.mark.parametrize("call, error, message", [
     (lambda: tokenize(b"a"), TypeError, "text: got bytes, want a string"),
-    (lambda: tokenize("a", "word"), TypeError, "tokenizer: got 'word', want one of 'words', 'characters' or a"),
+    (lambda: tokenize("a", "word"), TypeError, "tokenizer: got 'word', want one of 'words', 'characters' or 'bpe-64'"),
     (lambda: tokenize("a", None), TypeError, "tokenizer: got None"),
     (lambda: Corpus.from_text(" \n"), ValueError, "text: got no token .*want at least one"),
     (lambda: Corpus.from_text("ab", tokenizer=lambda s: [1, 2]), TypeError, r"tokens: got 1 \(int\).*want strings"),
     (lambda: load_corpus("bible"), KeyError,
-     "got 'bible', want one of 'kjv', 'tinystories', 'synthetic', 'file', 'text'"),
+     "got 'bible', want one of 'kjv', 'kjv-passages', 'tinystories', 'synthetic', 'file', 'text'"),
     (lambda: load_labels("kjv"), KeyError, "got 'kjv', want one of 'tinystories-counts'"),
     (lambda: load_corpus("synthetic", contexts=0), ValueError, "contexts: got 0, want from 1 to 32"),
     (lambda: load_corpus("synthetic", contexts=33), ValueError, "contexts: got 33, want from 1 to 32"),
@@ -204,7 +204,7 @@ def kjv():
 
 
 def test_kjv_is_whole():
-    verses = corpus_module._kjv_verses()
+    verses = kjv_module.verses()
     assert len(verses) == 31_102
     assert len({v // 1000 for v in verses}) == 1_189 and len({v // 10**6 for v in verses}) == 66   # chapters, books
     assert list(verses) == sorted(verses) and all(verses.values())
@@ -215,7 +215,7 @@ def test_kjv_is_whole():
 
 
 def test_kjv_has_no_markup_left():
-    signs = {c for verse in corpus_module._kjv_verses().values() for c in verse if not c.isalpha()}
+    signs = {c for verse in kjv_module.verses().values() for c in verse if not c.isalpha()}
     assert signs == set(" ,.;:?!-()’—")
 
 
@@ -257,6 +257,7 @@ def test_tinystories_counts_stories(hub, limit, last, documents):
     assert corpus.vocab[corpus.tokens[-2]] == last and corpus.doc_ids[-1] + 1 == documents
     assert corpus.licence == "CDLA-Sharing-1.0" and corpus.name == "tinystories-valid"
     assert load_corpus("tinystories", split="train").name == "tinystories-train"
+    assert {"▁", "the"} & set(load_corpus("tinystories", limit=limit, tokenizer="bpe-30").vocab) == {"▁"}
 
 
 ALTERNATIVES = "'kjv'.*'tinystories-counts'.*'synthetic'.*'file'"
