@@ -41,7 +41,7 @@ class BytePairTokenizer:
         return found
 
 
-def bpe_tokenizer(texts: Iterable[str], vocab_size: int, *, coverage: float = 0.9999) -> BytePairTokenizer:
+def bpe_tokenizer(texts: Iterable[str], vocab_size: int, *, coverage: float = 1.0) -> BytePairTokenizer:
     """Learns byte pairs (Sennrich, Haddow and Birch 2016): the most frequent pair of neighbouring pieces becomes a piece.
 
     Pieces begin as the characters of words, in NFC and lower case, `▁` in front of each word or number; pairs are joined
@@ -51,7 +51,7 @@ def bpe_tokenizer(texts: Iterable[str], vocab_size: int, *, coverage: float = 0.
     Args:
         texts: documents to learn from; one string is one document.
         vocab_size: how many pieces; fewer come out where every word of the texts has become one.
-        coverage: the rarest characters are left out, as `<unk>`, where together they make at most 1 - coverage of all.
+        coverage: below 1 the rarest characters are left out, as `<unk>`: those that together make at most 1 - coverage of all.
 
     Returns:
         A function from a text to its pieces: a `tokenizer` for `load_corpus`, `tokenize` or `Corpus.from_text`.

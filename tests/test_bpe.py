@@ -56,7 +56,7 @@ def test_pieces_are_those_of_the_slow_rule(text, size):
 def test_pieces_of_real_text_are_those_of_the_slow_rule():
     text = " ".join(kjv.passages(5, 100, seed=3)).replace("’", "'").replace("'", " ")
     pieces, cut = slow_pieces(text, 64)
-    split = bpe_tokenizer([text], 64, coverage=1)
+    split = bpe_tokenizer([text], 64)
     assert list(split.pieces) == pieces and split(text) == cut
 
 
@@ -70,7 +70,7 @@ def test_another_process_learns_the_same_whatever_the_order():
 
 def test_pieces_put_together_are_the_words():
     texts = kjv.passages(10, 60, seed=2)
-    split = bpe_tokenizer(texts, 80, coverage=1)
+    split = bpe_tokenizer(texts, 80)
     for text in texts:
         joined = "".join(split(text))
         assert joined.replace("▁", "") == "".join(tokenize(text)[0])
@@ -79,8 +79,8 @@ def test_pieces_put_together_are_the_words():
 
 def test_rare_characters_are_left_out_and_unknown_ones_are_named():
     texts = ["ab " * 10_000 + "z"]
-    assert "z" not in bpe_tokenizer(texts, 10).pieces and "z" in bpe_tokenizer(texts, 10, coverage=1).pieces
-    assert bpe_tokenizer(texts, 10)("z b")[:2] == ["▁", "<unk>"]
+    assert "z" not in bpe_tokenizer(texts, 10, coverage=0.9999).pieces and "z" in bpe_tokenizer(texts, 10).pieces
+    assert bpe_tokenizer(texts, 10, coverage=0.9999)("z b")[:2] == ["▁", "<unk>"]
     assert bpe_tokenizer("ab ab", 5).pieces == bpe_tokenizer(["ab ab"], 5).pieces
 
 

@@ -257,7 +257,7 @@ def test_tinystories_counts_stories(hub, limit, last, documents):
     assert corpus.vocab[corpus.tokens[-2]] == last and corpus.doc_ids[-1] + 1 == documents
     assert corpus.licence == "CDLA-Sharing-1.0" and corpus.name == "tinystories-valid"
     assert load_corpus("tinystories", split="train").name == "tinystories-train"
-    assert {"▁", "the"} & set(load_corpus("tinystories", limit=limit, tokenizer="bpe-30").vocab) == {"▁"}
+    assert all(token[0] in "▁." or token.isalpha() for token in load_corpus("tinystories", tokenizer="bpe-30").vocab)
 
 
 ALTERNATIVES = "'kjv'.*'tinystories-counts'.*'synthetic'.*'file'"
