@@ -6,7 +6,7 @@ context becomes a vector: freely (the unconstrained features of the theory), or 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,61 @@ def context_words(labels: SoftLabels) -> tuple[np.ndarray, tuple[str, ...]]:
         raise ValueError(f"labels: got contexts of {sorted(lengths)} words, want one length, at least 1, for all")
     words, ids = np.unique([word for row in rows for word in row], return_inverse=True)
     return ids.reshape(len(rows), -1).astype(np.int64), tuple(words.tolist())
+
+
+class Beginnings(NamedTuple):
+    """The distinct beginnings of contexts: what a causal model can know at each position, once.
+
+    Two contexts that begin alike have the same vectors there, so each beginning is computed once. They are in order of
+    length; the n whole contexts come last, each as often as it was given.
+
+    Attributes:
+        word: the last word of each beginning, (N,).
+        place: its position, (N,).
+        seen: the beginnings that it continues, itself included, (N, T); after its own place itself again.
+        hidden: 0 where `seen` counts, -inf after its own place, (N, T).
+        sizes: how many beginnings have 1, ..., T words; the last is n.
+    """
+
+    word: Tensor
+    place: Tensor
+    seen: Tensor
+    hidden: Tensor
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, words: Tensor) -> Beginnings:
+        """The beginnings of the contexts with these words, (n, T)."""
+        (n, T), device = words.shape, words.device  # noqa: N806
+        base, node, numbers, rows, sizes = int(words.max()) + 1, words.new_zeros(n), [], [], []
+        for t in range(T):
+            whole = torch.arange(n, device=device)
+            if t < T - 1:
+                distinct, node = torch.unique(node * base + words[:, t], return_inverse=True)
+                rows.append(torch.empty_like(distinct).scatter_(0, node, whole))   # any context that begins so
+            else:
+                node = whole
+                rows.append(whole)
+            numbers.append(sum(sizes) + node)
+            sizes.append(len(rows[-1]))
+        row, own = torch.cat(rows), torch.arange(sum(sizes), device=device)
+        place = torch.arange(T, device=device).repeat_interleave(torch.tensor(sizes, device=device))
+        after = torch.arange(T, device=device) > place[:, None]
+        seen = torch.stack(numbers, dim=1)[row].where(~after, own[:, None])
+        hidden = torch.zeros(after.shape, device=device).masked_fill(after, -torch.inf)
+        return cls(words[row, place], place, seen, hidden, tuple(sizes))
+
+
+class _Causal(nn.Module):
+    """A module that reads contexts from the left; it remembers the beginnings of those it read last."""
+
+    _last: tuple[Tensor, int, Beginnings] | None = None
+
+    def beginnings(self, words: Tensor) -> Beginnings:
+        """The beginnings of the contexts with these words (n, T); a full batch brings the same tensor at every step."""
+        if self._last is None or self._last[0] is not words or self._last[1] != words._version:
+            self._last = words, words._version, Beginnings.of(words)
+        return self._last[2]
 
 
 class Free(nn.Module):
@@ -85,8 +140,11 @@ class Perceptron(nn.Module):
         return self.blocks(self.embed(words).flatten(1))
 
 
-class Recurrent(nn.Module):
-    """A long short-term memory; the last state of its last layer, with RMS normalisation."""
+class Recurrent(_Causal):
+    """A long short-term memory; the last state of its last layer, with RMS normalisation.
+
+    The weights are those of torch's own module; its kernel would read every position of every context.
+    """
 
     def __init__(self, num_words: int, d: int, *, layers: int = 2) -> None:
         super().__init__()
@@ -96,46 +154,29 @@ class Recurrent(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """Words (n, T) to vectors (n, d)."""
-        return self.norm(self.lstm(self.embed(words))[0][:, -1])
+        tree = self.beginnings(words)
+        parents = [seen[:, t - 1] - sum(tree.sizes[:t - 1]) for t, seen in enumerate(tree.seen.split(tree.sizes)) if t]
+        states: list[Tensor] = []
+        for inward, across, *bias in self.lstm.all_weights:
+            if states:
+                gates = functional.linear(torch.cat(states), inward, sum(bias))
+            else:                                             # what a word brings, wherever it stands
+                gates = functional.embedding(tree.word, functional.linear(self.embed.weight, inward, sum(bias)))
+            states = self._along(gates.split(tree.sizes), parents, across)
+        return self.norm(states[-1])
 
-
-class Beginnings(NamedTuple):
-    """The distinct beginnings of contexts: what a causal model can know at each position, once.
-
-    Two contexts that begin alike have the same vectors there, so each beginning is computed once. The n whole contexts
-    come last, each as often as it was given.
-
-    Attributes:
-        word: the last word of each beginning, (N,).
-        place: its position, (N,).
-        seen: the beginnings that it continues, itself included, (N, T); after its own place itself again.
-        hidden: 0 where `seen` counts, -inf after its own place, (N, T).
-    """
-
-    word: Tensor
-    place: Tensor
-    seen: Tensor
-    hidden: Tensor
-
-    @classmethod
-    def of(cls, words: Tensor) -> "Beginnings":
-        """The beginnings of the contexts with these words, (n, T)."""
-        n, T = words.shape  # noqa: N806
-        size, seen, first, node, total = int(words.max()) + 1, [], [], words.new_zeros(n), 0
-        for place in range(T):
-            if place < T - 1:
-                distinct, node = torch.unique(node * size + words[:, place], return_inverse=True)
-                first.append(torch.empty_like(distinct).scatter_(0, node, torch.arange(n, device=words.device)))
-            else:
-                node = torch.arange(n, device=words.device)
-                first.append(node)
-            seen.append(total + node)
-            total += len(first[-1])
-        place = torch.repeat_interleave(torch.arange(T), torch.tensor([len(f) for f in first])).to(words.device)
-        after = torch.arange(T, device=words.device) > place[:, None]
-        rows, own = torch.cat(first), torch.arange(total, device=words.device)[:, None]
-        return cls(words[rows, place], place, torch.where(after, own, torch.stack(seen, 1)[rows]),
-                   torch.zeros(after.shape, device=words.device).masked_fill(after, -torch.inf))
+    @staticmethod
+    def _along(gates: Sequence[Tensor], parents: Sequence[Tensor], across: Tensor) -> list[Tensor]:
+        """States of one layer after 1, ..., T words; each goes on from its parent's."""
+        take, _, new, show = gates[0].chunk(4, dim=1)
+        cell = take.sigmoid() * new.tanh()
+        states = [show.sigmoid() * cell.tanh()]
+        for gate, parent in zip(gates[1:], parents, strict=True):
+            gate = torch.addmm(gate, functional.embedding(parent, states[-1]), across.T)
+            take, keep, new, show = gate.chunk(4, dim=1)
+            cell = keep.sigmoid() * functional.embedding(parent, cell) + take.sigmoid() * new.tanh()
+            states.append(show.sigmoid() * cell.tanh())
+        return states
 
 
 class Block(nn.Module):
@@ -153,15 +194,17 @@ class Block(nn.Module):
         """Vectors (N, d) to those of the last M of them (M, d), which see `seen` (M, T) where `hidden` (M, T) is 0."""
         normed = self.before_attention(x)
         x, asking = (x, normed) if len(seen) == len(x) else (x[-len(seen):], normed[-len(seen):])
-        q = self.query(asking).unflatten(-1, (1, self.heads, -1))
-        k, v = functional.embedding(seen, self.key_value(normed)).unflatten(-1, (2, self.heads, -1)).unbind(2)
-        scores = (q * k).sum(-1) * k.shape[-1]**-0.5 + hidden[..., None]
-        x = x + self.out((scores.softmax(1)[..., None] * v).sum(1).flatten(1))
-        gate, value = self.up(self.before_gate(x)).chunk(2, dim=-1)
+        q = self.query(asking)[:, None]
+        k, v = functional.embedding(seen, self.key_value(normed)).chunk(2, dim=-1)
+        size = k.shape[-1] // self.heads
+        scores = (q * k).unflatten(-1, (self.heads, size)).sum(-1) * size**-0.5 + hidden[..., None]
+        x = x + self.out((scores.softmax(1).repeat_interleave(size, dim=2) * v).sum(1))
+        normed = self.before_gate(x)
+        gate, value = (functional.linear(normed, half) for half in self.up.weight.chunk(2))
         return x + self.down(functional.silu(gate) * value)
 
 
-class Transformer(nn.Module):
+class Transformer(_Causal):
     """A causal transformer; the normalised vector at the last position. Without positions unless asked for."""
 
     def __init__(self, num_words: int, length: int, d: int, *, layers: int = 4, heads: int = 4,
@@ -173,7 +216,6 @@ class Transformer(nn.Module):
         self.places = nn.Parameter(torch.zeros(length, d)) if positions else None
         self.blocks = nn.ModuleList(Block(d, heads) for _ in range(layers))
         self.norm = nn.RMSNorm(d)
-        self._tree = self._read = self._version = None
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 smaller = (2 * layers)**-0.5 if name.endswith(("out.weight", "down.weight")) else 1.0
@@ -181,9 +223,7 @@ class Transformer(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """Words (n, T) to vectors (n, d)."""
-        if self._read is not words or self._version != words._version:      # a full batch reads the same words again
-            self._tree, self._read, self._version = Beginnings.of(words), words, words._version
-        tree, n = self._tree, len(words)
+        tree, n = self.beginnings(words), len(words)
         x = self.embed(tree.word)
         if self.places is not None:
             x = x + functional.embedding(tree.place, self.places)
