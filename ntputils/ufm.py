@@ -124,8 +124,11 @@ def train_ufm(labels: SoftLabels, *, d: int, steps: int, lr: float, rng: np.rand
     kept = _schedule(snapshots, steps)
     P, pi = labels.P, labels.pi
     where, values = P.indices * np.int64(labels.m) + _columns(P), P.data * pi[_columns(P)]
-    W, H = (init_scale * rng.standard_normal(shape) for shape in ((labels.V, d), (d, labels.m)))
-    G, update = np.empty(P.shape), _adam(lr, (W, H)) if optimizer == "adam" else _descend(lr)
+    first = [init_scale * rng.standard_normal(shape) for shape in ((labels.V, d), (d, labels.m))]
+    x = np.concatenate([part.ravel() for part in first])       # both matrices in one vector, and so their gradients
+    gradient, update = np.empty_like(x), _adam(lr, len(x)) if optimizer == "adam" else _descend(lr)
+    (W, H), (of_W, of_H) = (_matrices(vector, labels.V, d) for vector in (x, gradient))
+    G = np.empty(P.shape)
     out_W, out_H, loss = np.empty((len(kept), *W.shape)), np.empty((len(kept), *H.shape)), np.empty(len(kept))
     taken = 0
     for step in _bar(range(kept[-1] + 1), progress):
@@ -146,30 +149,48 @@ def train_ufm(labels: SoftLabels, *, d: int, steps: int, lr: float, rng: np.rand
                 break
         G *= pi / total
         G.reshape(-1)[where] -= values
-        update(((W, G @ H.T + ridge * W), (H, W.T @ G + ridge * H)))
+        np.matmul(G, H.T, out=of_W)
+        np.matmul(W.T, G, out=of_H)
+        if ridge:
+            gradient += ridge * x
+        update(x, gradient)
     settings = {"d": int(d), "steps": int(steps), "optimizer": optimizer, "lr": float(lr),
                 "ridge": float(ridge), "init_scale": float(init_scale)}
     return Trajectory(kept, out_W, out_H, loss, settings)
 
 
+def _matrices(vector: np.ndarray, V: int, d: int) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
+    """The parts of a vector that hold a matrix (V, d) and one (d, m), as views."""
+    return vector[:V * d].reshape(V, d), vector[V * d:].reshape(d, -1)
+
+
 def _descend(lr: float):
-    """Gradient descent, in place."""
-    def update(pairs):
-        for x, gradient in pairs:
-            gradient *= lr
-            x -= gradient
+    """Gradient descent, in place; the gradient is used up."""
+    def update(x, gradient):
+        gradient *= lr
+        x -= gradient
     return update
 
 
-def _adam(lr: float, parameters, beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
-    """Adam, in place."""
-    moments, count = [(np.zeros_like(x), np.zeros_like(x)) for x in parameters], 0
+def _adam(lr: float, size: int, beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
+    """Adam, in place; the gradient is used up.
 
-    def update(pairs):
+    The moments are kept without their factors 1 - beta, which one factor of the step and one of epsilon make up for.
+    """
+    first, second, count = np.zeros(size), np.zeros(size), 0
+
+    def update(x, gradient):
         nonlocal count
         count += 1
-        for (x, gradient), (first, second) in zip(pairs, moments):
-            first += (1 - beta[0]) * (gradient - first)
-            second += (1 - beta[1]) * (gradient**2 - second)
-            x -= lr / (1 - beta[0]**count) * first / (np.sqrt(second / (1 - beta[1]**count)) + epsilon)
+        scale = np.sqrt((1 - beta[1]**count) / (1 - beta[1]))
+        np.multiply(first, beta[0], out=first)
+        np.add(first, gradient, out=first)
+        np.multiply(second, beta[1], out=second)
+        np.square(gradient, out=gradient)
+        np.add(second, gradient, out=second)
+        np.sqrt(second, out=gradient)
+        np.add(gradient, epsilon * scale, out=gradient)
+        np.divide(first, gradient, out=gradient)
+        np.multiply(gradient, lr * scale * (1 - beta[0]) / (1 - beta[0]**count), out=gradient)
+        np.subtract(x, gradient, out=x)
     return update
