@@ -97,7 +97,7 @@ class TrainingScrubberView {
       return element("div", {}, this.labels[key], this.figures[key]);
     };
     return element("dl", { class: "ntp-numbers" }, figure("excess", "loss − entropy, nats"), figure("toSolution"),
-      figure("toProxy"), figure("length", "length of the logits, ", sub("L", "mm"), " = 1"));
+      figure("toProxy"), figure("length", "logits’ length, ", sub("L", "mm"), " = 1"));
   }
 
   pictures() {

@@ -357,6 +357,10 @@ def test_a_cell_is_read_by_hand_tap_and_key_in_both_pictures(ready, widget):
     page.mouse.click(canvas["x"] + 1.5 * cell, canvas["y"] + 0.5 * cell)
     page.mouse.move(2, 2)
     holds(0, 1)  # what was clicked stays when the pointer leaves
+    page.mouse.move(canvas["x"] + 3.5 * cell, canvas["y"] + 6.5 * cell)
+    holds(6, 3)
+    page.mouse.move(2, 2)
+    holds(0, 1)  # what was only passed over does not
     page.get_by_role("application", name="Predicted").focus()
     assert page.locator(".ntp-reading").get_attribute("aria-live") == "polite"
     for key, at_cell in (("ArrowDown", (1, 1)), ("ArrowRight", (1, 2)), ("End", (1, 7)), ("Control+ArrowDown", (7, 7)),
