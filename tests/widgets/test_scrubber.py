@@ -576,7 +576,7 @@ STROKES = """() => [...document.querySelectorAll(".ntp-curve")].map((node) =>
   contrast(getComputedStyle(node).stroke, ground(node)))"""
 
 
-def test_forced_colours_leave_the_matrices_as_they_are(ready, widget):
+def test_forced_colours_and_print_leave_the_matrices_as_they_are(ready, widget):
     page = ready(state(widget))
     before = pixels(page, 0)
     page.emulate_media(forced_colors="active")
@@ -584,8 +584,12 @@ def test_forced_colours_leave_the_matrices_as_they_are(ready, widget):
     page.get_by_role("button", name="One snapshot on").click()
     after = pixels(page, 0)
     assert len(np.unique(after.reshape(-1, 4), axis=0)) == len(np.unique(before.reshape(-1, 4), axis=0)) > 5
+    chosen = page.locator("button[aria-pressed=true]").evaluate_all(
+        "nodes => nodes.map((node) => getComputedStyle(node).outlineStyle)")
+    assert chosen == ["solid", "solid"]
     page.emulate_media(media="print", forced_colors="none")
     assert not page.locator(".ntp-transport").is_visible() and page.locator("canvas").first.is_visible()
+    assert page.locator(".ntp-models").is_visible()  # the key of the curves
 
 
 def test_the_module_is_whole_and_imports_nothing():
