@@ -159,7 +159,7 @@ class TrainingScrubber(anywidget.AnyWidget):
     compressed, and computes all matrices and numbers from them.
 
     Rounding moves a vector by at most 1/4000 of its length; trained vectors by at most 1/200, where they have more than
-    100,000 entries (which moves their correlations by less than 1/1000).
+    100,000 entries. That moves correlations by less than 1/1000 wherever it was measured.
 
     Args:
         labels: the soft labels that all runs were trained on.
@@ -174,6 +174,7 @@ class TrainingScrubber(anywidget.AnyWidget):
     Attributes:
         world: what is shown: contexts, words, supports, entropy.
         runs: names, dimensions, steps and losses of the runs.
+        predictions: the dimensions of the predicted vectors, those of the solution and of the proxy.
         packed: the vectors of predictions and runs, compressed.
         run: which run is shown.
         snapshot: which of its snapshots; the last at first.
