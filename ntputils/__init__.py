@@ -9,6 +9,7 @@ from .contexts import count_contexts
 from .corpus import load_corpus, load_labels, tokenize
 from .face import OptimalFace, UniquenessVerdict, is_unique, optimal_face
 from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_hot
+from .groups import between_groups, group_floor
 from .linear import LinearSVMSolution, finite_part, project_F_lin, solve_linear_svm, train_linear
 from .low_rank import LowRankSolution
 from .metrics import angle_signs, collapse_ratio, effective_rank, off_support_mass, project_leading
@@ -29,11 +30,11 @@ __version__ = "0.1.0"
 __all__ = ["BytePairTokenizer", "Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution",
            "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace",
            "PathPoint", "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
-           "all_subsets", "angle_signs", "bootstrap_interval", "bpe_tokenizer", "build_model",
+           "all_subsets", "angle_signs", "between_groups", "bootstrap_interval", "bpe_tokenizer", "build_model",
            "candidate_geometries", "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
            "continue_text", "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
            "embed_on_moment_curve", "excess", "factor", "fano_plane", "finite_part", "fit", "flat_world",
-           "from_sets", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels", "mantel",
+           "from_sets", "group_floor", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels", "mantel",
            "moment_curve", "moment_curve_price", "next_contexts", "ntp_gradient", "ntp_loss",
            "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap",
            "partial_mantel", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp",
