@@ -18,6 +18,7 @@ from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_c
 from .proxy import ProxyVerdict, proxy_is_optimal
 from .sampling import continue_text, next_contexts, visits
 from .session import scale, session
+from .side_by_side import SideBySide
 from .similarity import (Mantel, bootstrap_interval, cka, cosine_matrix, mantel, off_diagonal_correlation,
                          partial_mantel, procrustes_distance, structural_correlation, structural_null)
 from .svm import ConvergenceWarning, NTPSVMSolution, solve_ntp_svm
@@ -29,7 +30,7 @@ from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularizati
 __version__ = "0.1.0"
 __all__ = ["BytePairTokenizer", "Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution",
            "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace",
-           "PathPoint", "ProxyVerdict", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
+           "PathPoint", "ProxyVerdict", "SideBySide", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
            "all_subsets", "angle_signs", "between_groups", "bootstrap_interval", "bpe_tokenizer", "build_model",
            "candidate_geometries", "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
            "continue_text", "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
