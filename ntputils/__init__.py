@@ -5,6 +5,8 @@ from .candidates import candidate_geometries
 from .claims import Claim, claim
 from .closed_forms import (FlatWorld, StepGeometry, flat_world, separations, star_gram, star_weights, step_geometry,
                            subset_world)
+from .concepts import (ClassShare, Concepts, adjusted_rand, class_share, find_concepts, half_time, orthants,
+                       shuffle_supports, square_loss_curve, subspace_overlap, word_classes)
 from .contexts import count_contexts
 from .corpus import load_corpus, load_labels, tokenize
 from .face import OptimalFace, UniquenessVerdict, is_unique, optimal_face
@@ -28,21 +30,23 @@ from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["BytePairTokenizer", "Claim", "ConvergenceWarning", "Corpus", "FlatWorld", "LinearSVMSolution",
-           "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel", "OptimalFace",
-           "PathPoint", "ProxyVerdict", "SideBySide", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
-           "all_subsets", "angle_signs", "between_groups", "bootstrap_interval", "bpe_tokenizer", "build_model",
-           "candidate_geometries", "center", "centered_support", "cka", "claim", "collapse_ratio", "context_words",
-           "continue_text", "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank",
-           "embed_on_moment_curve", "excess", "factor", "fano_plane", "finite_part", "fit", "flat_world",
-           "from_sets", "group_floor", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels", "mantel",
-           "moment_curve", "moment_curve_price", "next_contexts", "ntp_gradient", "ntp_loss",
-           "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap",
-           "partial_mantel", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp",
-           "project_leading", "proxy_is_optimal", "regularization_path", "scale", "separating_context",
-           "separations", "session", "smallest_margin", "softmax", "solve_linear_svm", "solve_ntp_svm", "star_gram",
-           "star_weights", "step_geometry", "structural_correlation", "structural_null", "subset_world", "tokenize",
-           "train_linear", "train_ufm", "visits"]
+__all__ = ["BytePairTokenizer", "Claim", "ClassShare", "Concepts", "ConvergenceWarning", "Corpus", "FlatWorld",
+           "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution", "NextTokenModel",
+           "OptimalFace", "PathPoint", "ProxyVerdict", "SideBySide", "SoftLabels", "StepGeometry", "Trajectory",
+           "UniquenessVerdict",
+           "adjusted_rand", "all_subsets", "angle_signs", "between_groups", "bootstrap_interval", "bpe_tokenizer",
+           "build_model", "candidate_geometries", "center", "centered_support", "cka", "claim", "class_share",
+           "collapse_ratio", "context_words", "continue_text", "cosine_matrix", "count_contexts", "cyclic_windows",
+           "effective_rank", "embed_on_moment_curve", "excess", "factor", "fano_plane", "find_concepts", "finite_part",
+           "fit", "flat_world", "from_sets", "group_floor", "half_time", "in_support_logits", "is_unique", "lambda_max",
+           "load_corpus", "load_labels", "mantel", "moment_curve", "moment_curve_price", "next_contexts",
+           "ntp_gradient", "ntp_loss", "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face",
+           "optimality_gap", "orthants", "partial_mantel", "procrustes_distance", "project_F", "project_F_lin",
+           "project_F_perp", "project_leading", "proxy_is_optimal", "regularization_path", "scale",
+           "separating_context", "separations", "session", "shuffle_supports", "smallest_margin", "softmax",
+           "solve_linear_svm", "solve_ntp_svm", "square_loss_curve", "star_gram", "star_weights", "step_geometry",
+           "structural_correlation", "structural_null", "subset_world", "subspace_overlap", "tokenize", "train_linear",
+           "train_ufm", "visits", "word_classes"]
 
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 
