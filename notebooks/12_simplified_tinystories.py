@@ -270,20 +270,20 @@ claim("12.4", max(test.p for test in words.values()))
 # %% tags=["remove-input"]
 def cell(test, X, Y):
     before = off_diagonal_correlation(cosine_matrix(X), cosine_matrix(Y))
-    return (f"<td><b>{test.r:.2f}</b><br><small>before {before:.2f}<br>"
-            f"chance {test.null.max():.2f}</small></td>")
+    return f"<td><b>{test.r:.2f}</b><br>{before:.2f}<br>{test.null.max():.2f}</td>"
 
 
 table = {"contexts": [cell(contexts[name], run.H[0], H_mm) for name, run in runs.items()],
          "supports": [cell(supports[name], means(run.H[0]), means(H_mm)) for name, run in runs.items()],
          "words": [cell(words[name], run.W[0].T, W_mm.T) for name, run in runs.items()]}
 head = "".join(f"<th>{name}</th>" for name in runs)
-body = "".join(f"<tr><th>{what}</th>{''.join(cells)}</tr>" for what, cells in table.items())
+body = "".join(f"<tr><th>{what}<br><small>before<br>chance</small></th>{''.join(cells)}</tr>"
+               for what, cells in table.items())
 HTML(f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 # %% [markdown]
 # *The correlation of trained with predicted cosines over pairs of different contexts, of different supports (means of their contexts), of
-# different words; what it was before training; and the largest of 999 shuffles.*
+# different words; below it what it was before training, and the largest of 999 shuffles.*
 #
 # The first row flatters: blocks lift it. The second is what training knows about which supports are alike. When did it come?
 
@@ -349,8 +349,8 @@ claim("12.6", min(by_support(H) for _, H in ends.values()))
 claim("12.7", max(by_support(runs[name].H[0]) for name in READERS))
 
 # %% [markdown]
-# A network of random weights goes by the words: the MLP, which sees places, nearly always; the transformer, which has no positions and
-# so cares little which place a word has, about as often as not. Training sets all of them right almost without exception. What they
+# A network of random weights goes by the words: the MLP, which gives all places the same weight, nearly always; the transformer, which at first hands on
+# little but its last word, about as often as not. Training sets all of them right almost without exception. What they
 # read still matters for *how* near two contexts come; {ref}`ch-architecture` measures that, deals the contexts to supports at random, and
 # looks at contexts that training never saw.
 #
@@ -430,7 +430,7 @@ axes[2].plot(ridged.loss[-1] - labels.entropy(), 1 - parts(ridged.W[-1], ridged.
 axes[2].set(xscale="log", yscale="log", xlabel="loss - entropy (nats)",
             ylabel=r"$1 - \cos$ to $L^{\rm mm}$", xlim=(5, 1e-4))
 axes[0].legend(loc="lower left")
-axes[2].legend(loc="lower left")
+axes[2].legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
@@ -496,8 +496,8 @@ claim("12.12", max((x[-1] / x[0]).max() for x in grams.values()))
 # %% [markdown]
 # ## Early and late
 #
-# The camera-ready version of the paper shows ten contexts of each of ten supports, early and late in training. Here for
-# the transformer, supports ordered by size.
+# The camera-ready version of the paper shows ten contexts of each of ten supports, early and late in training, for real stories
+# ({ref}`ch-passages` has those). Here they are for this language and the transformer, supports ordered by size.
 
 # %% tags=["remove-input"]
 sizes = np.array([S[:, inverse == g][:, 0].sum() for g in range(groups)])
@@ -519,7 +519,7 @@ plt.show()
 
 # %% [markdown]
 # *Cosines of a hundred contexts. Before training there are blocks, too, lent by the wording: some are in pieces, and the first and
-# last support, of much the same words, are not told apart. Early, every support is a block, and the first overlaps show. Late, the stray cosines
+# last support, whose contexts end in the same word, are hardly told apart. Early, every support is a block, and the first overlaps show. Late, the stray cosines
 # have faded towards the prediction, and the blocks have a grain: the probabilities within a support.*
 #
 # Blocks of one colour are collapse. Of which classes? In one-hot classification the class is the next token, and *neural* collapse has been
