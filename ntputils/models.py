@@ -254,7 +254,8 @@ class NextTokenModel(nn.Module):
 
     def H(self) -> Tensor:  # noqa: N802
         """Context vectors of all m contexts, (d, m)."""
-        return self.encoder(self.inputs).T
+        encoder = self.encoder
+        return (encoder.table.weight if isinstance(encoder, Free) else encoder(self.inputs)).T
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Logits of the contexts with these numbers, (n, V): a context is a row here, as torch has it."""

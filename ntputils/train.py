@@ -107,6 +107,11 @@ def fit(model: NextTokenModel, labels: SoftLabels, *, steps: int, lr: float = 1e
     return run.trajectory(steps)
 
 
+def _gradient(logits: Tensor, P: Tensor, weight: Tensor) -> Tensor:  # noqa: N803
+    """Of the weighted cross-entropy at the logits, (n, V): weight (softmax - P), row by row."""
+    return logits.softmax(1).sub_(P).mul_(weight[:, None])
+
+
 class _Run:
     """The state of a training run: what a checkpoint holds."""
 
@@ -129,23 +134,19 @@ class _Run:
         whole = self.settings.batch is None
         if keep or whole:
             H = self.model.H()
-            loss = self._loss(self.model.decoder(H.T), self.P, self.pi)
+            logits, P, weight = self.model.decoder(H.T), self.P, self.pi  # noqa: N806
         if keep:
-            self._keep(H, loss)
+            self._keep(H, weight @ functional.cross_entropy(logits.detach(), P, reduction="none"))
         if not last:
             if not whole:
                 drawn = torch.multinomial(self.pi.cpu(), self.settings.batch, replacement=True, generator=self.draws)
                 drawn = drawn.to(self.pi.device)
-                loss = self._loss(self.model(drawn), self.P[drawn], self.pi.new_full((len(drawn),), 1 / len(drawn)))
+                logits, P, weight = self.model(drawn), self.P[drawn], self.pi.new_full((len(drawn),), 1 / len(drawn))
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            logits.backward(_gradient(logits.detach(), P, weight))
             self.optimizer.step()
             self.scheduler.step()
         self.step += 1
-
-    @staticmethod
-    def _loss(logits: Tensor, P: Tensor, weight: Tensor) -> Tensor:  # noqa: N803
-        return weight @ functional.cross_entropy(logits, P, reduction="none")
 
     def _keep(self, H: Tensor, loss: Tensor) -> None:  # noqa: N803
         self.loss.append(loss.item())

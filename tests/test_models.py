@@ -148,6 +148,20 @@ def test_one_sgd_step_is_the_closed_form(labels):
     assert run.loss[1] == pytest.approx(ntp_loss(run.W[1] @ run.H[1], labels), abs=1e-13)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_one_sgd_step_is_what_torch_finds_by_itself(labels, name):
+    """The gradient that `fit` writes out at the logits, against torch's own loss and its derivative."""
+    ours, plain = (build_model(name, labels, d=8, seed=0, dtype=torch.float64, **SMALL[name]) for _ in range(2))
+    logits, P = plain(torch.arange(labels.m)), torch.from_numpy(labels.P.toarray().T.copy())
+    loss = torch.from_numpy(labels.pi.copy()) @ functional.cross_entropy(logits, P, reduction="none")
+    loss.backward()
+    before = [p.detach().clone() for p in ours.parameters()]
+    run = fit(ours, labels, steps=1, lr=0.5, optimizer="sgd", snapshots=[1])
+    assert run.loss[0] == pytest.approx(loss.item(), abs=1e-13)
+    for a, b, p in zip(before, ours.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(a - b, 0.5 * p.grad, atol=1e-14)
+
+
 def test_sgd_with_decay_ends_at_the_point_of_the_path():
     lam, counts = 0.02, np.array([[3, 1, 0, 2], [1, 0, 2, 0], [0, 2, 1, 1]])
     labels = SoftLabels.from_counts(counts)
