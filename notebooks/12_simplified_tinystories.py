@@ -278,7 +278,7 @@ def cell(test, X, Y):
 table = {name: (cell(contexts[name], run.H[0], H_mm), cell(supports[name], means(run.H[0]), means(H_mm)),
                 cell(words[name], run.W[0].T, W_mm.T)) for name, run in runs.items()}
 head = "".join(f"<th>{what}</th>" for what in ("contexts", "supports", "words"))
-body = "".join(f"<tr><th>{name}<br><small>before<br>chance</small></th>{''.join(cells)}</tr>"
+body = "".join(f"<tr><th>{name.replace(' ', '&nbsp;')}<br><small>before<br>chance</small></th>{''.join(cells)}</tr>"
                for name, cells in table.items())
 HTML(f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>")
 
