@@ -120,10 +120,10 @@ class _Run:
         self.model, self.settings, self.kept = model, settings, kept
         self.P = torch.from_numpy(labels.P.toarray().T.copy()).to(like)        # (m, V): a context is a row, as in torch
         self.pi = torch.tensor(labels.pi).to(like)
-        parameters, options = model.parameters(), {"lr": settings.lr, "weight_decay": settings.weight_decay}
+        self.parameters, options = list(model.parameters()), {"lr": settings.lr, "weight_decay": settings.weight_decay}
         if settings.optimizer == "adamw":
             options |= {"eps": 1e-12, "fused": True}
-        self.optimizer = _OPTIMIZERS[settings.optimizer](parameters, **options)
+        self.optimizer = _OPTIMIZERS[settings.optimizer](self.parameters, **options)
         self.scheduler = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, list(settings.milestones), settings.gamma)
         self.draws = torch.Generator().manual_seed(settings.seed)
         self.step, self.W, self.H, self.loss = 0, [], [], []
@@ -142,7 +142,8 @@ class _Run:
                 drawn = torch.multinomial(self.pi.cpu(), self.settings.batch, replacement=True, generator=self.draws)
                 drawn = drawn.to(self.pi.device)
                 logits, P, weight = self.model(drawn), self.P[drawn], self.pi.new_full((len(drawn),), 1 / len(drawn))
-            self.optimizer.zero_grad(set_to_none=True)
+            for parameter in self.parameters:
+                parameter.grad = None
             logits.backward(_gradient(logits.detach(), P, weight))
             self.optimizer.step()
             self.scheduler.step()
