@@ -28,6 +28,7 @@ bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a 
 	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade --target _build/benchlibs -r benchmarks/requirements.txt
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/solver.py
+	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/training.py
 
 results: $(INSTALLED)  ## train every model of Part III from five seeds and write the tables (hours; can be stopped; NTP_SCALE=full: the paper's sizes)
 	$(PY) scripts/results.py --scale $(or $(NTP_SCALE),small)

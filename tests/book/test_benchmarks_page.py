@@ -73,6 +73,20 @@ def test_the_page_shows_the_record_and_says_what_is_missing(results: Path) -> No
     assert "Not measured yet: make bench writes this table (counting)" in words
 
 
+def test_the_steps_of_training_are_measured_against_their_own_products(tmp_path: Path) -> None:
+    """Very small models; the script itself stops where its floor or the plain reading is another."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), "--quick", "--out", str(tmp_path), "--only", "0", "2", "4"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "training.json").read_text(encoding="utf-8"))
+    rows = [dict(zip(record["columns"], row, strict=True)) for row in record["rows"]]
+    floors = [row for row in rows if row["method"].startswith("floor")]
+    assert len(floors) == 3 and all(row["in floors"] == 1 for row in floors)
+    assert all(row["in floors"] > 1 and row["ms a step"] > 0 for row in rows if row not in floors)
+    assert {"numpy", "torch"} <= record["versions"].keys() and (tmp_path / record["figure"]).is_file()
+
+
 def test_every_table_of_the_book_s_page_is_written_by_a_script() -> None:
     page = (ROOT / "book" / "benchmarks.md").read_text(encoding="utf-8")
     asked = set(re.findall(r":::\{benchmark\} (\w+)", page))
