@@ -2,11 +2,12 @@
 
 from .collapse import CollapseWidget
 from .moment_curve import MomentCurveWidget
+from .neighbours import NeighboursWidget
 from .path_player import PathPlayerWidget
 from .scrubber import TrainingScrubber
 from .soft_labels import SoftLabelsWidget
 from .support_grid import SupportGridWidget
 from .symmetric import SymmetricWidget
 
-__all__ = ["CollapseWidget", "MomentCurveWidget", "PathPlayerWidget", "SoftLabelsWidget", "SupportGridWidget",
-           "SymmetricWidget", "TrainingScrubber"]
+__all__ = ["CollapseWidget", "MomentCurveWidget", "NeighboursWidget", "PathPlayerWidget", "SoftLabelsWidget",
+           "SupportGridWidget", "SymmetricWidget", "TrainingScrubber"]
