@@ -654,7 +654,7 @@ claim("16.16", max(moved(trained["mean", 0][0], [4, 2, 0, 3, 1]).max(),
 claim("16.17", moved(trained["transformer", 0][0], front).max())
 
 # %% [markdown]
-# The paper's transformer has no positions and four layers, and this is why it can do without.
+# The paper's transformer has no positions and four layers: this is how it can do without.
 #
 # ## Contexts nobody trained on
 #
@@ -785,9 +785,10 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 #
 # - *Natural text.* The wordings are a recipe. In text, contexts of equal support seldom share four of five words, and
 #   input and support are tied in other ways.
-# - *Pull where room is short.* Our networks have more numbers to train than there are numbers in all context vectors.
-#   Real models have far more contexts than that; the mean shows what shortage does, and nothing here says where a
-#   large model stands.
+# - *Pull where room is short.* Our networks have more numbers to train than there are in all context vectors together.
+#   A language model has far more contexts than parameters. The mean shows what shortage can do, and nothing here says
+#   where a large model stands.
+# - *Seeds.* Every way to deal the strings was tried once, with one seed.
 # - *The limit.* Training stops early. A pull may fade with more steps, or a small one may appear.
 # - *All of the likeness.* A bag of words and words in place are two measures of input; an encoder may be pulled by a
 #   third.
@@ -795,15 +796,16 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 # ## What to take away
 #
 # - Seen through cosines, a table and a transformer agree as well as two transformers do. Deal the word strings at
-#   random, and the transformer still finds the geometry of the supports. - Reading need not pull. The encoder without
-#   room, a mean of word vectors, is pulled far; networks hardly. - A context is mostly the sum of its *next* words.
-#   It is an average of its *own* words only where the architecture leaves no choice. - What architecture adds is an
-#   answer for contexts that nobody trained on.
+#   random, and the transformer still finds the geometry of the supports.
+# - Reading need not pull. The encoder without room, a mean of word vectors, is pulled far; networks hardly.
+# - A context is mostly the sum of its *next* words. It is an average of its *own* words only where the architecture
+#   leaves no choice.
+# - What architecture adds is an answer for contexts that nobody trained on.
 #
 # ## Exercises
 #
 # 1. Two contexts of equal weight have the same words in another order and disjoint supports of one word each. How low
-# can the loss of the mean of word vectors get on them, whatever the dimension?
+#    can the loss of the mean of word vectors get on them, whatever the dimension?
 #
 # ```{dropdown} Solution
 # Both contexts have one vector, hence one distribution $q$, and the loss is $-\tfrac12(\log q_1 + \log q_2) \ge \log
@@ -813,7 +815,7 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 # ```
 #
 # 2. Deal strings within supports only: `ids` reordered so that each context gets the string of another of equal
-# support. Which of the figures may change for free vectors, for the mean, for a transformer?
+#    support. Which of the figures may change for free vectors, for the mean, for a transformer?
 #
 # ```{dropdown} Solution
 # For free vectors none that does not use the strings. The prediction and the likeness of openings stay, so for
