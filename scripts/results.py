@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT), str(ROOT / "benchmarks")]
 from record import RESULTS, write  # noqa: E402
 
-from ntputils import (NTPSVMSolution, SoftLabels, Trajectory, angle_signs, bootstrap_interval, build_model,  # noqa: E402
-                      candidate_geometries, center, collapse_ratio, cosine_matrix, effective_rank, factor, fit, in_support_logits,
-                      load_corpus, load_labels, mantel, off_diagonal_correlation, off_support_mass, project_F, project_F_perp,
+from ntputils import (NTPSVMSolution, SoftLabels, Trajectory, angle_signs, between_groups, bootstrap_interval,  # noqa: E402
+                      build_model, candidate_geometries, center, collapse_ratio, cosine_matrix, effective_rank, factor, fit,
+                      in_support_logits, load_corpus, load_labels, mantel, off_diagonal_correlation, off_support_mass, project_F, project_F_perp,
                       solve_ntp_svm, structural_correlation, structural_null)
 
 # What a scale means. The full one has the paper's sizes: hours on a GPU, days without.
@@ -63,6 +63,12 @@ class Language:
         """For each rival prediction the cosines of words and of contexts."""
         found = candidate_geometries(self.labels, self.solution)
         return {name: (cosine_matrix(W.T), cosine_matrix(H)) for name, (W, H) in found.items()}
+
+
+    def between(self, A: np.ndarray, B: np.ndarray) -> float:
+        """The correlation of two matrices over pairs of different supports, each with the mean of its contexts."""
+        groups = self.solution.inverse
+        return off_diagonal_correlation(between_groups(A, groups), between_groups(B, groups))
 
 
 def simplified() -> Language:
@@ -124,6 +130,7 @@ def measures(run: Trajectory, language: Language) -> dict[str, float]:
     acute, obtuse = angle_signs(L, S)
     return {"excess": excess[-1], "share": excess[-1] / excess[0],
             "contexts": off_diagonal_correlation(cosine_matrix(H), COS_H),
+            "supports": language.between(cosine_matrix(H), COS_H),
             "words": off_diagonal_correlation(cosine_matrix(W.T), COS_W),
             "structural": structural_correlation(cosine_matrix(H), COS_H),
             "direction": cosine(rest, solution.L), "finite": np.linalg.norm(project_F(L, S) - L_in) / np.linalg.norm(L_in),
@@ -159,8 +166,8 @@ Table = tuple[list[str], list[list]]
 def architectures(plan: Plan, language: Language | None = None) -> Table:
     """All readers of simplified TinyStories at the end of training, against NTP-SVM."""
     language = language or simplified()
-    shown = {"loss - entropy": "excess", "contexts": "contexts", "words": "words", "direction": "direction", "finite part": "finite",
-             "within / between, by support": "by support", "by next word": "by token", "acute": "acute", "obtuse": "obtuse"}
+    shown = {"loss - entropy": "excess", "contexts": "contexts", "supports": "supports", "words": "words", "direction": "direction",
+             "finite part": "finite", "within / between, by support": "by support", "by next word": "by token", "acute": "acute", "obtuse": "obtuse"}
     rows = [[reader, *over_seeds([measures(run, language) for run in plan.runs(language, reader)], shown.values())]
             for reader in READERS]
     return ["model", *shown], rows
@@ -187,19 +194,22 @@ def significance(plan: Plan) -> Table:
 
 
 def candidates(plan: Plan) -> Table:
-    """Which prediction fits the contexts best, early and late in training."""
+    """Which prediction fits the cosines between supports best, early and late in training."""
     language, rows = simplified(), []
-    for reader in READERS:
-        runs = plan.runs(language, reader)
-        for stage, share in STAGES.items():
-            fits = []
-            for run in runs:
-                excess = run.loss - language.labels.entropy()
-                k = int(np.argmax(excess <= share * excess[0])) if share else -1
-                seen = cosine_matrix(run.H[k].astype(float))
-                fits.append({name: off_diagonal_correlation(seen, C) for name, (_, C) in language.candidates.items()})
-            rows.append([reader, stage, *over_seeds(fits, language.candidates)])
-    return ["model", "stage", *language.candidates], rows
+    runs = {reader: plan.runs(language, reader) for reader in READERS}
+    for stage, share in STAGES.items():
+        seen = {reader: [cosine_matrix(run.H[reaches(run, language, share)].astype(float)) for run in runs[reader]]
+                for reader in READERS}
+        for name, (_, predicted) in language.candidates.items():
+            fits = ([language.between(C, predicted) for C in seen[reader]] for reader in READERS)
+            rows.append([stage, name, *map(interval, fits)])
+    return ["stage", "prediction", *READERS], rows
+
+
+def reaches(run: Trajectory, language: Language, share: float) -> int:
+    """The first snapshot whose excess is at most this share of the first one's; the last for none."""
+    excess = run.loss - language.labels.entropy()
+    return int(np.argmax(excess <= share * excess[0])) if share else len(excess) - 1
 
 
 def agreement(plan: Plan) -> Table:
