@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .models import NextTokenModel
+from .models import Free, NextTokenModel
 from .path import _bar
 from .types import SoftLabels
 from .ufm import Trajectory, _schedule
@@ -144,7 +144,12 @@ class _Run:
                 logits, P, weight = self.model(drawn), self.P[drawn], self.pi.new_full((len(drawn),), 1 / len(drawn))
             for parameter in self.parameters:
                 parameter.grad = None
-            logits.backward(_gradient(logits.detach(), P, weight))
+            G = _gradient(logits.detach(), P, weight)  # noqa: N806
+            if whole and isinstance(self.model.encoder, Free):      # two products are all that is left
+                free, W = self.model.encoder.table.weight, self.model.W  # noqa: N806
+                free.grad, W.grad = G @ W.detach(), G.T @ free.detach()
+            else:
+                logits.backward(G)
             self.optimizer.step()
             self.scheduler.step()
         self.step += 1
