@@ -995,8 +995,8 @@ claim("10.14", min(length for length in largest if largest[length] <= 384))
 #   random supports of the same sizes.
 # So a large $d$ serves the proof of *where* training goes; the loss reaches its floor without it.
 #
-# **What this chapter does not show.** Where training goes at $d < V - 1$: whether it tends to $\nu(d)$'s minimiser, and
-# what replaces a direction when the divergence has two scales. That the values at limited rank are the best ones:
+# **What this chapter does not show.** Where training goes at $d < V - 1$: {ref}`ch-narrow` proves where a vanishing ridge leads, to
+# logits of norm $\nu(d)$, and measures the rest. What replaces a direction when the divergence has two scales. That the values at limited rank are the best ones:
 # they come from a local method. The smallest $d$ for a *given* family of supports: the chain bound and the search
 # met on our example, and need not. And supports of a text grow with the text.
 #
