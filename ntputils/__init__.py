@@ -15,6 +15,7 @@ from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_ho
 from .groups import between_groups, group_floor
 from .linear import LinearSVMSolution, finite_part, project_F_lin, solve_linear_svm, train_linear
 from .low_rank import LowRankSolution
+from .masked import IndependentFill, fill_independently, mask_patterns, masked_labels, pool_labels
 from .metrics import angle_signs, collapse_ratio, effective_rank, off_support_mass, project_leading
 from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_curve, moment_curve_price,
                            separating_context, smallest_margin)
@@ -34,18 +35,18 @@ from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularizati
 
 __version__ = "0.1.0"
 __all__ = ["AnalogyQuestions", "BytePairTokenizer", "Claim", "ClassShare", "Concepts", "ConvergenceWarning",
-           "Corpus", "FlatWorld", "GloVe", "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding",
+           "Corpus", "FlatWorld", "GloVe", "IndependentFill", "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding",
            "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint", "ProxyVerdict", "RankAgreement",
            "SideBySide", "SimilarityRatings", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict",
            "adjusted_rand", "all_subsets", "analogy_questions", "angle_signs", "answer_analogies", "between_groups",
            "bootstrap_interval", "bpe_tokenizer", "build_model", "candidate_geometries", "center",
            "centered_support", "cka", "claim", "class_share", "collapse_ratio", "context_words", "continue_text",
            "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank", "embed_on_moment_curve", "excess",
-           "factor", "fano_plane", "find_concepts", "finite_part", "fit", "flat_world", "from_sets", "group_floor",
+           "factor", "fano_plane", "fill_independently", "find_concepts", "finite_part", "fit", "flat_world", "from_sets", "group_floor",
            "half_time", "in_support_logits", "is_unique", "lambda_max", "load_corpus", "load_labels", "mantel",
-           "moment_curve", "moment_curve_price", "next_contexts", "ntp_gradient", "ntp_loss",
+           "mask_patterns", "masked_labels", "moment_curve", "moment_curve_price", "next_contexts", "ntp_gradient", "ntp_loss",
            "off_diagonal_correlation", "off_support_mass", "one_hot", "optimal_face", "optimality_gap", "orthants",
-           "partial_mantel", "pmi", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp",
+           "partial_mantel", "pmi", "pool_labels", "procrustes_distance", "project_F", "project_F_lin", "project_F_perp",
            "project_leading", "proxy_is_optimal", "rank_agreement", "regularization_path", "scale",
            "separating_context", "separations", "session", "shuffle_supports", "similarity_ratings",
            "smallest_margin", "smoothed_log_probabilities", "softmax", "solve_linear_svm", "solve_ntp_svm",
