@@ -19,7 +19,7 @@ from .theory import _supports, center
 __all__ = ["ClassShare", "Concepts", "adjusted_rand", "class_share", "find_concepts", "half_time", "orthants",
            "shuffle_supports", "square_loss_curve", "subspace_overlap", "word_classes"]
 
-_DENSE = 1500        # up to so many words, or contexts, the whole decomposition is computed
+_DENSE = 200         # up to so many words, or contexts, the whole decomposition is computed
 _TIE = 1e-9          # relative: entries nearer than this count as equally large
 
 
@@ -76,7 +76,7 @@ def find_concepts(S, count: int) -> Concepts:
     sizes are defined up to a rotation among them, and triples of nearly equal sizes move a lot when S changes a little.
 
     Args:
-        S: supports, dense or sparse, boolean or 0/1, (V, m). Above 1500 words and contexts only the leading triples are
+        S: supports, dense or sparse, boolean or 0/1, (V, m). Above 200 words and contexts only the leading triples are
             computed (ARPACK), and S is never made dense.
         count: how many, from 1 to the rank of S~, at most min(V - 1, m).
 
@@ -99,8 +99,8 @@ def find_concepts(S, count: int) -> Concepts:
     else:
         A, sums = S.astype(np.float64), np.diff(S.indptr) / V
         # S~ x = S x - 1 (sums' x), and S~' y = S' y - sums (1' y)
-        operator = LinearOperator((V, m), matvec=lambda x: A @ x - sums @ np.ravel(x), dtype=np.float64,
-                                  rmatvec=lambda y: A.T @ y - sums * np.sum(y))
+        operator = LinearOperator((V, m), matvec=lambda x: A @ np.ravel(x) - sums @ np.ravel(x), dtype=np.float64,
+                                  rmatvec=lambda y: A.T @ np.ravel(y) - sums * np.sum(y))
         start = np.random.default_rng(0).standard_normal(min(V, m))     # the same in every run
         U, s, Vt = svds(operator, k=count, v0=start)
         U, s, Vt = U[:, ::-1], s[::-1], Vt[::-1]
@@ -307,7 +307,7 @@ def class_share(X, classes: Sequence, *, rng: np.random.Generator, strata: Seque
     return ClassShare(share, (1 + np.sum(null >= share - 1e-12, axis=0)) / (1 + permutations), null)
 
 
-def shuffle_supports(S, *, rng: np.random.Generator, rounds: int = 30) -> np.ndarray:
+def shuffle_supports(S, *, rng: np.random.Generator, rounds: int = 20) -> np.ndarray:
     """A random support matrix with the same sizes of supports, and as many contexts for each word.
 
     The curveball walk (Strona et al. 2014), all contexts paired at once in each round: two contexts keep the words that
@@ -316,7 +316,7 @@ def shuffle_supports(S, *, rng: np.random.Generator, rounds: int = 30) -> np.nda
     Args:
         S: supports, dense or sparse, (V, m).
         rng: of the walk.
-        rounds: how many; each pairs every context with another.
+        rounds: how many; each pairs every context with another, but for the last of an odd number.
 
     Returns:
         Supports, dense boolean (V, m), with the row and the column sums of S.
@@ -333,17 +333,16 @@ def shuffle_supports(S, *, rng: np.random.Generator, rounds: int = 30) -> np.nda
     _generator(rng, 1)
     if rounds < 1:
         raise ValueError(f"rounds: got {rounds}, want at least 1")
-    S = _supports(S).toarray()
-    pairs = S.shape[1] // 2
+    rows = _supports(S).T.toarray()                 # a context is a row here: its words lie side by side
     for _ in range(rounds):
-        order = rng.permutation(S.shape[1])
-        a, b = order[:pairs], order[pairs:2 * pairs]
-        A, B = S[:, a], S[:, b]
-        free = A ^ B
-        drawn = np.where(free, rng.random(A.shape), 2.0).argsort(axis=0).argsort(axis=0)
-        mine = free & (drawn < (A & free).sum(axis=0))
-        S[:, a], S[:, b] = A & B | mine, A & B | free & ~mine
-    return S
+        order = rng.permutation(len(rows))
+        for a, b in zip(order[::2], order[1::2]):
+            one, other = rows[a], rows[b]
+            free = np.flatnonzero(one ^ other)
+            mine = rng.permutation(free)[:np.count_nonzero(one[free])]
+            one[free], other[free] = False, True
+            one[mine], other[mine] = True, False
+    return np.ascontiguousarray(rows.T)
 
 
 def word_classes() -> dict[str, str]:

@@ -35,8 +35,9 @@ def test_all_concepts_together_are_the_centred_supports():
     assert np.abs(found.words.sum(axis=0)).max() < ROUNDING
 
 
-def test_a_large_matrix_gives_the_same_without_being_dense(monkeypatch):
-    S = supports(np.random.default_rng(1), 60, 45, 0.1)
+@pytest.mark.parametrize("shape", [(60, 45), (45, 60)])
+def test_a_large_matrix_gives_the_same_without_being_dense(monkeypatch, shape):
+    S = supports(np.random.default_rng(1), *shape, 0.1)
     dense = find_concepts(S, 5)
     monkeypatch.setattr(concepts, "_DENSE", 10)
     sparse = find_concepts(sp.csc_array(S), 5)

@@ -1,6 +1,7 @@
 """Widgets that compute in the page: no kernel is needed, and where there is one it shares their state."""
 
 from .collapse import CollapseWidget
+from .concepts import ConceptsWidget
 from .moment_curve import MomentCurveWidget
 from .neighbours import NeighboursWidget
 from .path_player import PathPlayerWidget
@@ -9,5 +10,5 @@ from .soft_labels import SoftLabelsWidget
 from .support_grid import SupportGridWidget
 from .symmetric import SymmetricWidget
 
-__all__ = ["CollapseWidget", "MomentCurveWidget", "NeighboursWidget", "PathPlayerWidget", "SoftLabelsWidget",
-           "SupportGridWidget", "SymmetricWidget", "TrainingScrubber"]
+__all__ = ["CollapseWidget", "ConceptsWidget", "MomentCurveWidget", "NeighboursWidget", "PathPlayerWidget",
+           "SoftLabelsWidget", "SupportGridWidget", "SymmetricWidget", "TrainingScrubber"]
