@@ -9,19 +9,25 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
+# Where the pretrained model of chapter 21 is kept. NTP_LM=off leaves the chapter out.
+export NTP_MODEL_DIR ?= $(CURDIR)/_build/model
+
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks bench results lock clean
+.PHONY: help book model test notebooks bench results lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
 
-book: $(INSTALLED)  ## execute the notebooks that changed and build the book into _build/html (NTP_SCALE=full: at full size)
+book: $(INSTALLED) model  ## execute the notebooks that changed and build the book into _build/html (NTP_SCALE=full: at full size)
 	@$(PY) scripts/build.py
+
+model: $(INSTALLED)  ## fetch the pretrained model of chapter 21, once (93 MB; `make book` does it; NTP_LM=off: not)
+	@$(PY) scripts/model.py
 
 test: book  ## run every test: library, notebooks (nbval), the built book in a browser
 	$(PY) -m pytest -n 2 --dist loadscope --nbval --nbval-current-env ntputils tests notebooks/*.ipynb
 
-notebooks: $(INSTALLED)  ## make the .ipynb of every notebook from its .py, execute it, keep the text that nbval compares
+notebooks: $(INSTALLED) model  ## make the .ipynb of every notebook from its .py, execute it, keep the text that nbval compares
 	$(PY) scripts/notebooks.py
 
 bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a folder of their own, beside the lock)

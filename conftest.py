@@ -7,6 +7,21 @@ from nbval.plugin import IPyNbCell
 
 sys.path.append(str(Path(__file__).resolve().parent / "scripts"))
 from bookbuild.compared import ADDRESS, NOT_COMPARED  # noqa: E402
+from bookbuild.inputs import NEEDS_MODEL, Book, without_model  # noqa: E402
+
+WITHOUT_MODEL = without_model(Book(Path(__file__).resolve().parent))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leaves out a notebook that needs the pretrained model where the book leaves it out."""
+    if WITHOUT_MODEL and collection_path.suffix == ".ipynb":
+        return f'"{NEEDS_MODEL}"' in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
+def pytest_report_header() -> str | None:
+    """Says so."""
+    return f"notebooks that need the pretrained model are left out: {WITHOUT_MODEL}" if WITHOUT_MODEL else None
 
 
 def pytest_collection_modifyitems(items: list) -> None:

@@ -24,7 +24,8 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 
 from . import BuildError
-from .inputs import Book, digest, files_under, lock_files, surroundings
+from .inputs import (NEEDS_MODEL, Book, digest, files_under, lock_files, model_folder, surroundings,
+                     without_model)
 
 WORKERS = 2
 KEPT_ENVIRONMENTS = 3
@@ -36,11 +37,12 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Executed:
-    """A notebook with its outputs, and how long it took when it was run."""
+    """A notebook with its outputs, and how long it took when it was run; or why it was not."""
 
     path: Path
     notebook: nbformat.NotebookNode
     seconds: float
+    left_out: str = ""
 
 
 def environment_key(book: Book, library: Path) -> str:
@@ -69,17 +71,40 @@ def execute(book: Book, library: Path) -> list[Executed]:
         book: the book.
         library: the folder that the wheel was unpacked into; kernels import from it.
 
+    A notebook that needs the pretrained model is left out, with a note on its page, where the model is not wanted or not there.
+
     Raises:
         BuildError: a cell raised; the message names each notebook and cell.
     """
     cache = open_cache(book, environment_key(book, library))
     sources = {path: nbformat.read(path, as_version=4) for path in book.notebooks}
-    waiting = [path for path, notebook in sources.items() if not _stored(cache, notebook)]
-    print(f"notebooks: {len(sources) - len(waiting)} from the cache, {len(waiting)} to execute", flush=True)
-    failures = _run_all(cache, waiting, library)
+    reason = without_model(book)
+    out = {path for path, notebook in sources.items() if reason and needs_model(notebook)}
+    waiting = [path for path, notebook in sources.items() if path not in out and not _stored(cache, notebook)]
+    print(f"notebooks: {len(sources) - len(waiting) - len(out)} from the cache, {len(waiting)} to execute", flush=True)
+    for path in sorted(out):
+        print(f"  {path.name} is left out: {reason}", flush=True)
+    failures = _run_all(cache, waiting, library, {"NTP_MODEL_DIR": str(model_folder(book))})
     if failures:
         raise BuildError("\n\n".join(failures))
-    return [_from_cache(cache, path, notebook) for path, notebook in sources.items()]
+    return [Executed(path, left_out(notebook, reason), 0.0, reason) if path in out else _from_cache(cache, path, notebook)
+            for path, notebook in sources.items()]
+
+
+def needs_model(notebook: nbformat.NotebookNode) -> bool:
+    """Does a cell load the pretrained model, and say so by its tag?"""
+    return any(NEEDS_MODEL in cell.metadata.get("tags", []) for cell in notebook.cells)
+
+
+def left_out(notebook: nbformat.NotebookNode, reason: str) -> nbformat.NotebookNode:
+    """Turns a notebook, in place, into the page of one that was not run: a note at the top, no outputs."""
+    note = (f":::{{warning}}\n**Left out of this build** ({reason}). The code below was not run: no figure is drawn, no claim "
+            "of this chapter was measured.\n:::")
+    notebook.cells.insert(1, nbformat.v4.new_markdown_cell(note))
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
 
 
 def _stored(cache: JupyterCacheAbstract, notebook: nbformat.NotebookNode) -> bool:
@@ -95,11 +120,11 @@ def _from_cache(cache: JupyterCacheAbstract, path: Path, notebook: nbformat.Note
     return Executed(path, merged, cache.get_cache_record(primary_key).data["execution_seconds"])
 
 
-def _run_all(cache: JupyterCacheAbstract, paths: list[Path], library: Path) -> list[str]:
+def _run_all(cache: JupyterCacheAbstract, paths: list[Path], library: Path, more: dict[str, str]) -> list[str]:
     """Runs notebooks side by side, stores those that succeed as they finish, returns what failed."""
     failures, start = [], time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
-        running = {pool.submit(_run_one, path, library): path for path in paths}
+        running = {pool.submit(_run_one, path, library, more): path for path in paths}
         try:
             for done, future in enumerate(as_completed(running), start=1):
                 path, (notebook, record) = running[future], future.result()
@@ -116,12 +141,12 @@ def _run_all(cache: JupyterCacheAbstract, paths: list[Path], library: Path) -> l
     return failures
 
 
-def _run_one(path: Path, library: Path) -> tuple[nbformat.NotebookNode, dict]:
+def _run_one(path: Path, library: Path, more: dict[str, str]) -> tuple[nbformat.NotebookNode, dict]:
     """Runs one notebook in a process of its own, with the wheel, one thread and an empty IPython profile."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         target, result = folder / "executed.ipynb", folder / "result.json"
-        environment = {**os.environ, **THREADS, "PYTHONPATH": str(library), "PYTHONHASHSEED": "0",
+        environment = {**os.environ, **THREADS, **more, "PYTHONPATH": str(library), "PYTHONHASHSEED": "0",
                        "PYTHONNOUSERSITE": "1", "IPYTHONDIR": str(folder / "ipython")}
         done = subprocess.run([sys.executable, _RUN_ONE, path, target, result], env=environment,
                               capture_output=True, text=True, stdin=subprocess.DEVNULL)

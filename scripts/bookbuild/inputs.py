@@ -138,6 +138,25 @@ def surroundings() -> dict[str, str]:
     return {"scale": scale, "python": platform.python_version(), "device": device()}
 
 
+NEEDS_MODEL = "needs-model"   # the tag of a cell that loads the pretrained model
+
+
+def without_model(book: Book) -> str:
+    """Why notebooks that need the pretrained model are left out of this build; empty where they are not.
+
+    Only their pages depend on the answer, so it is no part of what a stored execution is keyed on: a model that is there is
+    always the same one, since the library names its hash.
+    """
+    if os.environ.get("NTP_LM", "on") == "off":
+        return "NTP_LM=off"
+    return "" if any(model_folder(book).glob("*/config.json")) else "no copy of the model"
+
+
+def model_folder(book: Book) -> Path:
+    """Where `make model` puts the pretrained model."""
+    return Path(os.environ.get("NTP_MODEL_DIR") or book.out / "model")
+
+
 def lock_files(book: Book) -> list[Path]:
     """The lock, where there is one."""
     return [p for p in [book.root / "requirements.lock"] if p.exists()]
@@ -150,4 +169,4 @@ def site_key(book: Book) -> str:
     names = ("book", "notebooks", book.package, "_config.yml", "_toc.yml", "pyproject.toml")
     repository = vars(book.repository) if book.repository else None
     files = files_under(*(root / name for name in names), *lock_files(book))
-    return digest(root, files, also=[own, surroundings(), repository])
+    return digest(root, files, also=[own, surroundings(), repository, without_model(book)])

@@ -104,6 +104,24 @@ def test_notebook_change_executes_that_one_and_moves_the_page_that_glues_it(mini
     assert "The answer is 47" in mini.text("book/welcome.html") and "47" in mini.text("book/ledger.html")
 
 
+def test_what_needs_the_model_is_left_out_with_a_note_until_it_is_there(mini, tmp_path) -> None:
+    cells = [("markdown", "# Second"), ("code", "print(6 * 7)", "needs-model")]
+    mini.notebook("02_second", cells)
+    model = tmp_path / "model"
+    for environment, reason in (({"NTP_LM": "off"}, "NTP_LM=off"), ({"NTP_LM": "on"}, "no copy of the model")):
+        status, output = mini.build(NTP_MODEL_DIR=str(model), **environment)
+        assert status == 0 and f"02_second.ipynb is left out: {reason}" in output, output
+        assert not executed(output)
+        page = mini.text("notebooks/02_second.html")
+        assert f"Left out of this build ({reason})" in page and "42" not in page
+    (model / "some").mkdir(parents=True)
+    (model / "some" / "config.json").write_text("{}")
+    status, output = mini.build(NTP_MODEL_DIR=str(model), NTP_LM="on")
+    assert status == 0 and executed(output) == {"02_second"}
+    page = mini.text("notebooks/02_second.html")
+    assert "Left out" not in page and "42" in page
+
+
 def test_an_interrupted_build_resumes(mini, first_cells) -> None:
     mini.notebook("01_first", first_cells(("code", "pass")))
     mini.notebook("02_second", [("markdown", "# Second"), ("code", "import time\ntime.sleep(4)")])
