@@ -15,7 +15,7 @@ from ..similarity import cosine_matrix
 
 HERE = Path(__file__).parent
 GEOMETRIES = 9             # that stand side by side at most
-DIMENSIONS = 40            # that vectors are reduced to
+DIMENSIONS = 50            # that longer vectors are reduced to
 STEPS = 127                # a vector's largest entry in the page
 LARGEST_STATE = 300_000    # bytes that a page has to carry for one panel, at most
 
@@ -64,7 +64,8 @@ class NeighboursWidget(anywidget.AnyWidget):
 
     Words that stand in several lists are marked with the number of lists. Pick a word, type one, or press one in a list to go to
     it. The page gets the vectors, reduced to their leading `dimensions` directions and rounded to 8 bits, and computes
-    cosines and lists from them; `error` is the largest difference that this makes to any cosine.
+    cosines and lists from them; `error` is the largest difference that this makes to any cosine. Rounding costs about a
+    hundredth; reducing can cost much more, where no direction is small.
 
     Args:
         vocab: the words, each once.

@@ -17,7 +17,7 @@ from ntputils.widgets.neighbours import LARGEST_STATE
 
 WIDGET = NeighboursWidget
 TRAITS = ("words", "names", "dims", "packed", "error", "examples", "word", "count")
-SUMS = 1e-12      # sums of forty products of whole numbers are exact; roots and quotients round
+SUMS = 1e-12      # sums of fifty products of whole numbers are exact; roots and quotients round
 
 WORDS = ["king", "queen", "ark", "sea", "<b>day</b>", "night", "kingdom", "kindness", "to", "longsuffering"]
 
@@ -112,6 +112,8 @@ def test_the_error_is_the_largest_there_is(large):
     assert 0.5 * here.error < worst <= here.error + SUMS
     whole = NeighboursWidget(vocab[:200], {"whole": found["geometry 0"][:200]}, dimensions=50)
     assert 0 < whole.error < 0.02                           # rounding alone; steps of 1/127 of the largest entry
+    reduced = NeighboursWidget(vocab[:200], {"whole": found["geometry 0"][:200]}, dimensions=20)
+    assert reduced.dims == [20] and reduced.error > 5 * whole.error       # no direction of these is small, and it says so
 
 
 def test_python_lists_neighbours_by_definition(small, widget):
