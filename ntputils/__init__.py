@@ -1,5 +1,6 @@
 """The geometry that next-token prediction gives to words and contexts, computed from a text."""
 
+from .agreement import Agreement, compare_geometries
 from .argmax import ArgmaxVerdict, is_argmaxable
 from .baselines import GloVe, pmi, smoothed_log_probabilities, svd_vectors, train_glove, train_sgns
 from .bpe import BytePairTokenizer, bpe_tokenizer
@@ -21,10 +22,12 @@ from .masked import IndependentFill, fill_independently, mask_patterns, masked_l
 from .metrics import angle_signs, collapse_ratio, effective_rank, off_support_mass, project_leading
 from .moment_curve import (MomentCurveEmbedding, embed_on_moment_curve, moment_curve, moment_curve_price,
                            separating_context, smallest_margin)
+from .prediction import Prediction, predict
 from .pretrained import LanguageModel, effective_supports, hidden_states, load_model
 from .proxy import ProxyVerdict, proxy_is_optimal
 from .questions import (AnalogyQuestions, RankAgreement, SimilarityRatings, analogy_questions, answer_analogies,
                         rank_agreement, similarity_ratings)
+from .report import Report, geometry_report
 from .sampling import continue_text, next_contexts, visits
 from .session import scale, session
 from .side_by_side import SideBySide
@@ -37,28 +40,29 @@ from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["AnalogyQuestions", "ArgmaxVerdict", "BytePairTokenizer", "Claim", "ClassShare", "CollapseMeasures",
-           "Concepts", "ConvergenceWarning", "Corpus", "FlatWorld", "GloVe", "IndependentFill", "LanguageModel",
-           "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding", "NTPSVMSolution",
-           "NextTokenModel", "OptimalFace", "PathPoint", "ProxyVerdict", "RankAgreement", "SideBySide",
-           "SimilarityRatings", "SoftLabels", "StepGeometry", "Trajectory", "UniquenessVerdict", "adjusted_rand",
-           "all_subsets", "analogy_questions", "angle_signs", "answer_analogies", "between_groups",
-           "bootstrap_interval", "bpe_tokenizer", "build_model", "candidate_geometries", "center", "centered_support",
-           "cka", "claim", "class_share", "collapse_measures", "collapse_ratio", "context_words", "continue_text",
-           "cosine_matrix", "count_contexts", "cyclic_windows", "effective_rank", "effective_supports",
-           "embed_on_moment_curve", "excess", "factor", "fano_plane", "fill_independently", "find_concepts",
-           "finite_part", "fit", "flat_world", "from_sets", "group_floor", "half_time", "hidden_states",
+__all__ = ["Agreement", "AnalogyQuestions", "ArgmaxVerdict", "BytePairTokenizer", "Claim", "ClassShare",
+           "CollapseMeasures", "Concepts", "ConvergenceWarning", "Corpus", "FlatWorld", "GloVe", "IndependentFill",
+           "LanguageModel", "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding",
+           "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint", "Prediction", "ProxyVerdict",
+           "RankAgreement", "Report", "SideBySide", "SimilarityRatings", "SoftLabels", "StepGeometry", "Trajectory",
+           "UniquenessVerdict", "adjusted_rand", "all_subsets", "analogy_questions", "angle_signs",
+           "answer_analogies", "between_groups", "bootstrap_interval", "bpe_tokenizer", "build_model",
+           "candidate_geometries", "center", "centered_support", "cka", "claim", "class_share", "collapse_measures",
+           "collapse_ratio", "compare_geometries", "context_words", "continue_text", "cosine_matrix",
+           "count_contexts", "cyclic_windows", "effective_rank", "effective_supports", "embed_on_moment_curve",
+           "excess", "factor", "fano_plane", "fill_independently", "find_concepts", "finite_part", "fit",
+           "flat_world", "from_sets", "geometry_report", "group_floor", "half_time", "hidden_states",
            "in_support_logits", "is_argmaxable", "is_unique", "lambda_max", "load_corpus", "load_labels",
            "load_model", "mantel", "mask_patterns", "masked_labels", "moment_curve", "moment_curve_price",
            "next_contexts", "ntp_gradient", "ntp_loss", "off_diagonal_correlation", "off_support_mass", "one_hot",
-           "optimal_face", "optimality_gap", "orthants", "partial_mantel", "pmi", "pool_labels",
+           "optimal_face", "optimality_gap", "orthants", "partial_mantel", "pmi", "pool_labels", "predict",
            "procrustes_distance", "project_F", "project_F_lin", "project_F_perp", "project_leading",
-           "proxy_is_optimal", "rank_agreement", "regularization_path", "scale", "separating_context", "separations",
-           "session", "shuffle_supports", "similarity_ratings", "smallest_margin", "smoothed_log_probabilities",
-           "softmax", "solve_linear_svm", "solve_ntp_svm", "square_loss_curve", "star_gram", "star_weights",
-           "step_geometry", "structural_correlation", "structural_null", "subset_world", "subspace_overlap",
-           "svd_vectors", "tokenize", "train_glove", "train_linear", "train_sgns", "train_ufm", "visits",
-           "word_classes"]
+           "proxy_is_optimal", "rank_agreement", "regularization_path", "scale", "separating_context",
+           "separations", "session", "shuffle_supports", "similarity_ratings", "smallest_margin",
+           "smoothed_log_probabilities", "softmax", "solve_linear_svm", "solve_ntp_svm", "square_loss_curve",
+           "star_gram", "star_weights", "step_geometry", "structural_correlation", "structural_null",
+           "subset_world", "subspace_overlap", "svd_vectors", "tokenize", "train_glove", "train_linear",
+           "train_sgns", "train_ufm", "visits", "word_classes"]
 
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 
