@@ -16,6 +16,7 @@ from .corpus import load_corpus, load_labels, tokenize
 from .face import OptimalFace, UniquenessVerdict, is_unique, optimal_face
 from .families import all_subsets, cyclic_windows, fano_plane, from_sets, one_hot
 from .groups import between_groups, group_floor
+from .imbalance import AdjustedPoint, adjusted_minimum, zipf_exponent
 from .linear import LinearSVMSolution, finite_part, project_F_lin, solve_linear_svm, train_linear
 from .low_rank import LowRankSolution
 from .masked import IndependentFill, fill_independently, mask_patterns, masked_labels, pool_labels
@@ -40,12 +41,12 @@ from .types import Corpus, SoftLabels
 from .ufm import PathPoint, Trajectory, lambda_max, optimality_gap, regularization_path, train_ufm
 
 __version__ = "0.1.0"
-__all__ = ["Agreement", "AnalogyQuestions", "ArgmaxVerdict", "BytePairTokenizer", "Claim", "ClassShare",
+__all__ = ["AdjustedPoint", "Agreement", "AnalogyQuestions", "ArgmaxVerdict", "BytePairTokenizer", "Claim", "ClassShare",
            "CollapseMeasures", "Concepts", "ConvergenceWarning", "Corpus", "FlatWorld", "GloVe", "IndependentFill",
            "LanguageModel", "LinearSVMSolution", "LowRankSolution", "Mantel", "MomentCurveEmbedding",
            "NTPSVMSolution", "NextTokenModel", "OptimalFace", "PathPoint", "Prediction", "ProxyVerdict",
            "RankAgreement", "Report", "SideBySide", "SimilarityRatings", "SoftLabels", "StepGeometry", "Trajectory",
-           "UniquenessVerdict", "adjusted_rand", "all_subsets", "analogy_questions", "angle_signs",
+           "UniquenessVerdict", "adjusted_minimum", "adjusted_rand", "all_subsets", "analogy_questions", "angle_signs",
            "answer_analogies", "between_groups", "bootstrap_interval", "bpe_tokenizer", "build_model",
            "candidate_geometries", "center", "centered_support", "cka", "claim", "class_share", "collapse_measures",
            "collapse_ratio", "compare_geometries", "context_words", "continue_text", "cosine_matrix",
@@ -62,7 +63,7 @@ __all__ = ["Agreement", "AnalogyQuestions", "ArgmaxVerdict", "BytePairTokenizer"
            "smoothed_log_probabilities", "softmax", "solve_linear_svm", "solve_ntp_svm", "square_loss_curve",
            "star_gram", "star_weights", "step_geometry", "structural_correlation", "structural_null",
            "subset_world", "subspace_overlap", "svd_vectors", "tokenize", "train_glove", "train_linear",
-           "train_sgns", "train_ufm", "visits", "word_classes"]
+           "train_sgns", "train_ufm", "visits", "word_classes", "zipf_exponent"]
 
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 

@@ -213,13 +213,14 @@ class StepGeometry:
     """Inner products of words under step imbalance, and their cosines.
 
     Attributes:
-        V: the number of tokens, even.
+        V: the number of tokens.
         R: contexts for each token of the majority; those of the minority have one.
         majority: squared length of a majority word.
         minority: squared length of a minority word.
-        majority_pair: inner product of two majority words (between words of four tokens or more).
-        minority_pair: inner product of two minority words.
+        majority_pair: inner product of two majority words (where there are two).
+        minority_pair: inner product of two minority words (where there are two).
         mixed_pair: inner product of a majority and a minority word.
+        many: how many tokens are of the majority.
     """
 
     V: int
@@ -229,15 +230,14 @@ class StepGeometry:
     majority_pair: float
     minority_pair: float
     mixed_pair: float
+    many: int
 
     def gram(self) -> np.ndarray:
         """The Gram matrix of the words, majority first, (V, V)."""
-        half = self.V // 2
-        blocks = [np.full((half, half), value)
-                  for value in (self.majority_pair, self.mixed_pair, self.mixed_pair, self.minority_pair)]
-        np.fill_diagonal(blocks[0], self.majority)
-        np.fill_diagonal(blocks[3], self.minority)
-        return np.block([blocks[:2], blocks[2:]])
+        gram = np.full((self.V, self.V), self.mixed_pair)
+        gram[:self.many, :self.many], gram[self.many:, self.many:] = self.majority_pair, self.minority_pair
+        np.fill_diagonal(gram, [self.majority] * self.many + [self.minority] * (self.V - self.many))
+        return gram
 
     @property
     def minority_cosine(self) -> float:
@@ -255,26 +255,35 @@ class StepGeometry:
         return self.mixed_pair / sqrt(self.majority * self.minority)
 
 
-def step_geometry(V: int, R: float) -> StepGeometry:
-    """The words where half of V tokens follow R contexts each, the others one, and each context has one next token.
+def step_geometry(V: int, R: float, *, majority: int | None = None) -> StepGeometry:
+    """The words where some of V tokens follow R contexts each, the others one, and each context has one next token.
 
-    The centred support has singular values root R and 1, V/2 - 1 times each, and rho = root((R + 1)/2).
+    With M majority and N = V - M minority tokens the centred support has singular values root R, M - 1 times, 1, N - 1
+    times, and rho = root((R N + M)/V).
 
     Args:
-        V: the number of tokens, even, at least two.
+        V: the number of tokens, at least two; even, if `majority` is not given.
         R: the imbalance, above 0.
+        majority: how many tokens are of the majority, M, from 1 to V - 1; by default half of them.
 
     Returns:
         The five inner products.
 
     Raises:
-        ValueError: V odd or below two, or R not above 0.
+        ValueError: V below two, or odd and no majority given; R not above 0; a majority of none or all.
 
     >>> [round(step_geometry(6, R).minority_cosine, 3) for R in (1, 10, 1000, 100_000)]
     [-0.2, 0.054, 0.772, 0.974]
+    >>> round(step_geometry(6, 1000, majority=1).minority_cosine, 3)      # one frequent word draws the rest together less
+    0.433
     """
-    if V < 2 or V % 2 or not R > 0:
-        raise ValueError(f"V, R: got {V}, {R}, want an even number of tokens and a number above 0")
-    root, rho = sqrt(R), sqrt((R + 1) / 2)
-    return StepGeometry(V, R, majority=root * (1 - 2 / V) + rho / V, minority=(1 - 2 / V) + rho / V,
-                        majority_pair=(rho - 2 * root) / V, minority_pair=(rho - 2) / V, mixed_pair=-rho / V)
+    if V < 2 or not R > 0 or (majority is None and V % 2):
+        raise ValueError(f"V, R: got {V}, {R}, want an even number of tokens (or a majority) and a number above 0")
+    M = V // 2 if majority is None else majority
+    if not 1 <= M < V:
+        raise ValueError(f"majority: got {M}, want a number of tokens from 1 to V - 1 = {V - 1}")
+    N, root = V - M, sqrt(R)
+    rho = sqrt((R * N + M) / V)
+    large, small = rho * N / (M * V), rho * M / (N * V)
+    return StepGeometry(V, R, majority=root * (1 - 1 / M) + large, minority=1 - 1 / N + small,
+                        majority_pair=large - root / M, minority_pair=small - 1 / N, mixed_pair=-rho / V, many=M)

@@ -162,6 +162,15 @@ def test_steps_are_stars_with_two_weights(V, R):
     assert abs(world.mixed_cosine - gram[0, -1] / sqrt(gram[0, 0] * gram[-1, -1])) < EXACT
 
 
+@pytest.mark.parametrize("R", [1, 2, 10, 1000])
+@pytest.mark.parametrize(("V", "many"), [(2, 1), (3, 1), (3, 2), (7, 2), (7, 5), (10, 9)])
+def test_steps_with_any_majority_are_stars(V, many, R):
+    world = step_geometry(V, R, majority=many)
+    np.testing.assert_allclose(world.gram(), star_gram([R] * many + [1] * (V - many)), rtol=0, atol=1e-9 * R)
+    if V == 2 * many:
+        assert world == step_geometry(V, R)
+
+
 def test_the_trained_model_is_a_multiple_of_the_proxy():
     for S in (all_subsets(5, 2), fano_plane(), from_sets([{0, 1}, {0, 2}, {0, 3}], 4)):
         labels, k = SoftLabels.from_counts(S.astype(int)), int(S[:, 0].sum())
@@ -216,6 +225,7 @@ def test_from_a_random_start_one_comes_to_the_same_point(S):
 @pytest.mark.parametrize(("call", "says"), [
     (lambda: subset_world(1, 1), "V, k: got 1, 1"), (lambda: subset_world(4, 4), "a size from 1 to V - 1"),
     (lambda: step_geometry(5, 2), "an even number"), (lambda: step_geometry(4, 0), "R"),
+    (lambda: step_geometry(5, 2, majority=5), "majority: got 5"), (lambda: step_geometry(5, 2, majority=0), "majority"),
     (lambda: star_gram([1, 0]), "weights: got"), (lambda: star_gram([[1, 2]]), "weights: got"),
     (lambda: star_gram([1, np.nan]), "weights: got"), (lambda: star_weights([[1, 1]]), "want at least two"),
     (lambda: separations([[0], [0]]), "next token"), (lambda: FlatWorld(4, 1.0).in_support(4), "k: got 4"),

@@ -2,6 +2,7 @@
 
 from .collapse import CollapseWidget
 from .concepts import ConceptsWidget
+from .imbalance import ImbalanceWidget
 from .moment_curve import MomentCurveWidget
 from .neighbours import NeighboursWidget
 from .path_player import PathPlayerWidget
@@ -10,5 +11,5 @@ from .soft_labels import SoftLabelsWidget
 from .support_grid import SupportGridWidget
 from .symmetric import SymmetricWidget
 
-__all__ = ["CollapseWidget", "ConceptsWidget", "MomentCurveWidget", "NeighboursWidget", "PathPlayerWidget",
-           "SoftLabelsWidget", "SupportGridWidget", "SymmetricWidget", "TrainingScrubber"]
+__all__ = ["CollapseWidget", "ConceptsWidget", "ImbalanceWidget", "MomentCurveWidget", "NeighboursWidget",
+           "PathPlayerWidget", "SoftLabelsWidget", "SupportGridWidget", "SymmetricWidget", "TrainingScrubber"]
