@@ -138,8 +138,8 @@ plt.show()
 # counts.) The two sets were made apart, by one recipe, and are of one size in every respect.
 #
 # Note two things before any training. The rank of the solution is far below the number of words: its geometry fits into the $d$ of
-# the small scale, although that is less than the $V - 1$ the theorem asks for (reviewers objected to so large a $d$;
-# {ref}`ch-narrow` goes down to two dimensions). And solution and proxy are so close
+# the small scale, although that is less than the $V - 1$ the theorem asks for. (Reviewers objected to so large a $d$;
+# {ref}`ch-narrow` proves that a little more than the rank is enough for the limit, and goes down to two dimensions.) And solution and proxy are so close
 # that this experiment can hardly tell them apart; {ref}`chapter 8 <ch-proxy>` has languages that can.
 
 # %%
@@ -209,17 +209,18 @@ def last(run, k=-1):
     return run.W[k].astype(float), run.H[k].astype(float)
 
 
-columns = {"transformer": last(runs["transformer"]), "free vectors": last(runs["free vectors"]),
-           r"$L^{\mathrm{mm}}$": (W_mm, H_mm), r"$\tilde S$": (W_pr, H_pr)}
+columns = {name: last(runs[name]) for name in ("transformer", "free vectors")}
+columns |= {r"$L^{\mathrm{mm}}$": (W_mm, H_mm), r"$\tilde S$": (W_pr, H_pr)}
 fig, axes = plt.subplots(3, 4, figsize=(7.2, 6.6), height_ratios=(1, 1, 0.8))
 few = order[::4]
 for column, (name, (W, H)) in zip(axes.T, columns.items()):
     L = center(W @ H)
     L = L / np.linalg.norm(L) * np.linalg.norm(solution.L)
-    panels = cosine_matrix(H[:, few]), cosine_matrix(W[words_like].T), L[np.ix_(words_like, few)]
+    panels = (cosine_matrix(H[:, few]), cosine_matrix(W[words_like].T),
+              L[np.ix_(words_like, few)])
     for ax, A in zip(column, panels):
-        ax.imshow(np.round(16 * A) / 16, cmap="PuOr_r", vmin=-1, vmax=1, interpolation="nearest",
-                  aspect="auto")  # few shades make a small picture
+        ax.imshow(np.round(16 * A) / 16, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto",
+                  interpolation="nearest")  # few shades make a small picture
         ax.set(xticks=[], yticks=[])
         ax.grid(False)
         ax.spines[:].set_visible(False)
@@ -275,10 +276,12 @@ def cell(test, X, Y):
     return f"<td><b>{test.r:.2f}</b><br>{before:.2f}<br>{test.null.max():.2f}</td>"
 
 
-table = {name: (cell(contexts[name], run.H[0], H_mm), cell(supports[name], means(run.H[0]), means(H_mm)),
+table = {name: (cell(contexts[name], run.H[0], H_mm),
+                cell(supports[name], means(run.H[0]), means(H_mm)),
                 cell(words[name], run.W[0].T, W_mm.T)) for name, run in runs.items()}
 head = "".join(f"<th>{what}</th>" for what in ("contexts", "supports", "words"))
-body = "".join(f"<tr><th>{name.replace(' ', '&nbsp;')}<br><small>before<br>chance</small></th>{''.join(cells)}</tr>"
+under = "<br><small>before<br>chance</small>"
+body = "".join(f"<tr><th>{name.replace(' ', '&nbsp;')}{under}</th>{''.join(cells)}</tr>"
                for name, cells in table.items())
 HTML(f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>")
 
@@ -286,16 +289,17 @@ HTML(f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></tabl
 # *The correlation of trained with predicted cosines over pairs of different contexts, of different supports (means of their contexts), of
 # different words; below it what it was before training, and the largest of 999 shuffles.*
 #
-# The first column flatters: blocks lift it. The second is what training knows about which supports are alike. When did it come?
+# The first column flatters: blocks lift it ({ref}`ch-measures` says by how much). The second is what training knows about which supports are alike. When did it come?
 
 # %% tags=["remove-input"]
 def along(kind):
     """Correlation with the prediction at each snapshot."""
     found = {}
     for name, run in runs.items():
-        pairs = [(run.W[k].T, W_mm.T) if kind == "words" else (means(run.H[k]), means(H_mm))
-                 for k in range(len(run.steps))]
-        found[name] = [off_diagonal_correlation(cosine_matrix(X), cosine_matrix(Y)) for X, Y in pairs]
+        pairs = [(run.W[k].T, W_mm.T) if kind == "words"
+                 else (means(run.H[k]), means(H_mm)) for k in range(len(run.steps))]
+        found[name] = [off_diagonal_correlation(cosine_matrix(X), cosine_matrix(Y))
+                       for X, Y in pairs]
     return found
 
 
@@ -373,7 +377,8 @@ busy = busy[by_likeness(W_mm[busy].T)]
 chosen = np.sort(firsts)[:32:2]
 chosen = chosen[by_likeness(H_mm[:, chosen])]
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 9.6))
-map_of_two(axes[0], cosine_matrix(W[busy].T), cosine_matrix(W_mm[busy].T), [labels.vocab[z] for z in busy])
+map_of_two(axes[0], cosine_matrix(W[busy].T), cosine_matrix(W_mm[busy].T),
+           [labels.vocab[z] for z in busy])
 map_of_two(axes[1], cosine_matrix(H[:, chosen]), cosine_matrix(H_mm[:, chosen]),
            [labels.context(j) for j in chosen])
 plt.show()
@@ -458,8 +463,9 @@ claim("12.11", exact[-1, 2] - max(x[-1, 2] for x in split.values()))
 # The finite part arrives, in every architecture. The direction does not come to the bar that we had set in {ref}`chapter 11
 # <ch-synthetic>` and kept here: 12.9 fails. Nor is "train longer" the answer, as 12.11 and the plus say. The exact path has a better
 # direction already at a higher loss, and a ridge brings vectors of the same $d$ there, by Adam too. Without it a model
-# lowers its loss by longer vectors, which is cheap: the loss falls exponentially in their length, so that a hundredth of the loss takes five
-# nats more of margin and hardly a better angle. The ridge is what makes length dear. The theorem is about the path. What training without a
+# lowers its loss by longer vectors, which is cheap: the loss falls exponentially in the margin, so that a hundredth of the loss takes less than five
+# nats more of margin and hardly a better angle. The ridge is what makes length dear. (More dimensions help a model without a ridge, too, and do not
+# bring it to the bar: {ref}`ch-narrow`.) The theorem is about the path. What training without a
 # ridge supports is weaker, and well supported: supports decide the pattern of angles, as the correlations say, long before there is a
 # limit, and perhaps without arriving at it.
 #
@@ -513,7 +519,8 @@ panels = {"before training": run.H[0], f"step {run.steps[early]}": run.H[early],
           r"centred, $\tilde S^\top\tilde S$": proxy, r"predicted": H_mm}
 fig, axes = plt.subplots(2, 3, figsize=(6.8, 4.9))
 for ax, (title, X) in zip(axes.flat, panels.items()):
-    show_matrix(ax, np.round(16 * cosine_matrix(X[:, hundred])) / 16, limit=1, signed=True, title=title)
+    C = np.round(16 * cosine_matrix(X[:, hundred])) / 16
+    show_matrix(ax, C, limit=1, signed=True, title=title)
     ax.images[0].colorbar.remove()
     ax.set(xticks=[], yticks=[])
 plt.show()
@@ -540,14 +547,14 @@ print(f"predicted: {collapse_ratio(H_mm, inverse):.2f} by support,",
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True, sharey=True)
 draw(axes[0], by_group, yscale="log", ylabel="within / between", title="class = support")
-draw(axes[1], by_token, yscale="log", ylabel="within / between", title="class = next token",
-     xlabel="steps")
+draw(axes[1], by_token, yscale="log", ylabel="within / between",
+     title="class = next token", xlabel="steps")
 axes[1].axhline(predicted, color="black", linestyle="--", linewidth=1, label="predicted")
 axes[1].legend()
 plt.show()
 
 # %% [markdown]
-# *Scatter within classes over scatter between them. By support it falls below a tenth or so; in the readers it falls farther first and rises again,
+# *Scatter within classes over scatter between them. By support it falls to a tenth or so, or below; in the readers it falls farther first and rises again,
 # when log-odds are learned, which hold contexts of one support apart ({prf:ref}`thm-scatter`). By next token it stops near the value that the
 # prediction has.*
 
@@ -619,8 +626,8 @@ fig, axes = plt.subplots(2, 1, figsize=(6.4, 7), sharex=True, sharey=True)
 for ax, target, title in ((axes[0], first, "correlation with the first run"),
                           (axes[1], (W_mm, H_mm), "correlation with the prediction")):
     for what, (take, mark) in kinds.items():
-        ax.plot([alike(take(*run), take(*target)) for run in compared.values()], places, mark,
-                markersize=9, label=what)
+        found = [alike(take(*run), take(*target)) for run in compared.values()]
+        ax.plot(found, places, mark, markersize=9, label=what)
     ax.set(yticks=places, yticklabels=list(compared), title=title, xlim=(0, 1.02))
 axes[0].legend(loc="lower left")
 plt.show()
@@ -632,7 +639,7 @@ plt.show()
 #
 # So the even draw was not innocent: it flattered the words. With real, very unequal frequencies their angles agree less with the
 # prediction, and still far beyond chance (12.16). Part of this is one vector that words have in common: taking the mean of all
-# words away, which no softmax can see, brings them halfway back. A ridge does more than that: with one, on the same true
+# words away, which no softmax can see, brings them more than halfway back. A ridge does more than that: with one, on the same true
 # frequencies, words agree better with the prediction than in any run without. Contexts hardly mind the counts. The limit that the theorem names
 # does not depend on them; what one sees before it does. {ref}`ch-measures` holds frequencies against supports as rival predictions.
 #
@@ -665,7 +672,8 @@ TrainingScrubber(labels, runs, solution, snapshots=9)
 #   {ref}`ch-passages` takes real passages.
 # - *The paper's scale.* Models are smaller and runs shorter than the paper's. No GPU was at hand: `NTP_SCALE=full` has its sizes, and nobody has
 #   run it for this page.
-# - *Solution against proxy.* Here they are nearly parallel, and 12.10 says that the trained direction does not choose between them.
+# - *Solution against proxy.* Here they are nearly parallel, and trained directions are about equally near to both (12.10: if anything, to the proxy).
+#   {ref}`ch-measures` asks which of the two, and of six other predictions, has the better *angles*.
 # - *That architecture does not matter.* All four follow one prediction; what they share beyond it is the matter of {ref}`ch-architecture`.
 #
 # ## What to take away
@@ -675,7 +683,8 @@ TrainingScrubber(labels, runs, solution, snapshots=9)
 # - Collapse is by support. By next token there is none, and none is predicted.
 # - Log-odds are learned soon and well. The direction is not: without a ridge training stays away from the limit that the
 #   theorem names for the path, and a ridge of $10^{-4}$ takes it near.
-# - Frequencies do not enter the limit, and do enter what one sees before it: in the words, not in the contexts.
+# - Frequencies do not enter the limit, and do enter what one sees before it: for free vectors in the words, hardly in the contexts. The even
+#   draw of the counts flattered.
 #
 # ## Exercises
 #
