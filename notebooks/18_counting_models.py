@@ -18,7 +18,7 @@
 #
 # Before language models there were counts. Tabulate which word stood beside which, take a logarithm, factor the
 # table, and words of similar use have similar vectors. Levy and Goldberg showed that word2vec does this implicitly
-# {cite}`levy2014neural`, and the paper offers its result as a new view of theirs. What is new in it? This chapter gives the *same counts* to
+# {cite}`levy2014neural`, and the authors of the paper see in their result what that one was for static vectors. What is new in it? This chapter gives the *same counts* to
 # PPMI, SGNS and GloVe, to the proxy, to $L^{\mathrm{mm}}$ and to a trained table of vectors, and compares.
 #
 # The short answer: what sits on the cells that are not zero is the same, by an identity. Where they part is what they do with zeros.
@@ -132,7 +132,7 @@ claim("18.1", np.abs(project_F(with_frequency, S).toarray() - L_in).max())
 # ## Off the supports: what becomes of a zero
 #
 # The logarithm of zero is where count models need a decision. A common one adds $\epsilon$ to every count. The authors
-# say in the discussion that Levy and Goldberg's analysis needs all PMI finite, by smoothing, and that theirs handles sparsity openly.
+# point out in the discussion that Levy and Goldberg's analysis rests on PMI without zeros, as a rule by smoothing, and that theirs accounts for sparsity openly.
 # Here is what smoothing does.
 #
 # ```{prf:proposition} Smoothing is a path
@@ -223,7 +223,8 @@ plt.show()
 #
 # Now SGNS, which needs no smoothing. Its sum over occurrences and samples puts into each cell
 # $N_{zj}\log(1+e^{-x}) + \kappa\,n_j q_z\log(1+e^{x})$, where $x=w_z^\top h_j$, with $\kappa$ negative samples drawn from $q$. On a support the minimum
-# is at $\mathrm{PMI}_{zj}-\log\kappa$, if $q$ is the unigram. On a zero only the second term is left, and $x$ wants to go to $-\infty$.
+# is at $\mathrm{PMI}_{zj}-\log\kappa$, if $q$ is the unigram. (word2vec and gensim leave out a sample that is the word itself, which adds $-\log(1-p_{zj})$.) On a zero only
+# the second term is left, and $x$ wants to go to $-\infty$.
 #
 # ```{prf:proposition} Where SGNS goes
 # :label: prop-sgns
@@ -386,7 +387,7 @@ plt.show()
 #
 # ## Whose singular vectors?
 #
-# A reviewer finds it "not surprising" that word geometry is an SVD of co-occurrence. But of which matrix? Below, the share of the subspace of the $k$ leading word
+# That word embeddings are related to the SVD of a co-occurrence matrix is "not too surprising", a reviewer writes. But of which matrix? Below, the share of the subspace of the $k$ leading word
 # directions of $L^{\mathrm{mm}}$ that lies in that of another matrix.
 
 # %%
@@ -638,13 +639,13 @@ claim("18.16", near["proxy"] - near["PPMI"])
 # %% [markdown]
 # The contexts of the proxy do know something; those of PPMI no less. The squares say more. Off the supports all logits of the proxy are equal, column by column: at full rank its area is one half. Two things
 # make them differ. One is the nuclear norm: $L^{\mathrm{mm}}$ at full rank orders its zeros, though nothing in their own column tells them apart (Claim 18.15); what does
-# is the other contexts. (No theorem says that it has to be the right order: for supports that are random within groups of words it is the wrong one, as this chapter's tests show.) This also answers the reviewer who found that $L^{\mathrm{mm}}$ "puts uniform weights on all terms": on the supports, yes. The other is rank: cut to a few
+# is the other contexts. (No theorem says that it has to be the right order: for supports that are random within groups of words it is the wrong one, as this chapter's tests show.) This also answers the reviewer who found that $L^{\mathrm{mm}}$ "places uniform weights on all terms": on the supports, yes. The other is rank: cut to a few
 # directions, the proxy and $L^{\mathrm{mm}}$ foretell better by their logits than by their neighbours. The vectors trained on the loss are best at it. So few dimensions are
 # not only a constraint ({ref}`ch-narrow`). They turn zeros into guesses.
 #
 # ## Sums of what?
 #
-# A reviewer took the paper's geometry for "context = average of word vectors". {ref}`ch-architecture` takes that up for encoders that read. For counts there is an identity: if $W$ and
+# A reviewer sees no more in the paper's geometry than "averages of word embeddings". {ref}`ch-architecture` takes that up for encoders that read. For counts there is an identity: if $W$ and
 # $H$ are the factors of a matrix $A$ by its leading singular triples, $H = (W^\top W)^{-1}W^\top A$: a context *is* a weighted sum of word vectors, whitened, with column $j$ of $A$ for
 # weights. With the proxy all next words weigh the same; with PPMI the surprising ones weigh most. How far does the *plain* average get? A linear map from the
 # average or the sum of its next words, or from the average of its own two, cross-validated over contexts:
