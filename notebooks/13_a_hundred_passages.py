@@ -22,6 +22,11 @@
 # context occurs once and has one next piece. Two questions follow. Is there any geometry left to find? And what does
 # a model *say* that has learned such a text nearly by heart: how often does it leave what it has seen?
 #
+# In short: the geometry is there, far beyond chance, and it is mostly that of one-hot labels; the transformer is still on its way to it
+# when its loss has arrived. The loss alone bounds how often a model says what never followed, whatever its architecture. And
+# other passages of the same book do that far more often than the trained model: a model that never leaves its text
+# is one that believes its sample.
+#
 # *Fifteen minutes to read, about half a minute to run on one CPU core. The full scale wants a GPU.*
 
 # %% tags=["colab-install", "remove-cell"]
@@ -439,7 +444,7 @@ plt.show()
 # :label: prop-staying
 #
 # Start at a context drawn from $\hat\pi$. Let $\mu_s(j)$ be the chance that the text's own walk, with $\hat p$ for every
-# draw, is at context $j$ after $s$ tokens (it stops where a document ends), and $\delta_s = \sum_j\mu_s(j)\,\mathrm{KL}(\hat
+# draw, is at context $j$ after $s$ tokens (a walk stops where a document ends, and a sampler does), and $\delta_s = \sum_j\mu_s(j)\,\mathrm{KL}(\hat
 # p_j\Vert q_j)$. A sampler with the probabilities $q$ has left no support in its first $t$ tokens with a chance of at least
 #
 # $$
@@ -618,9 +623,9 @@ plt.show()
 #
 # - On a hundred passages of real text the geometry that a transformer and free vectors arrive at follows the supports, far beyond chance. The supports
 #   are nearly all single pieces, so what is predicted is mostly the geometry of imbalanced one-hot labels, and the proxy is exactly right for it. The
-#   free vectors come near it; the transformer has come about half the way when its loss has arrived.
+#   free vectors come near it; the transformer is further from it when its loss has arrived.
 # - The probability of saying what never followed is at most the excess loss ({prf:ref}`prop-loss-budget`), and a sampler stays on the text for $t$
-#   pieces with a chance of at least about $e^{-t(\mathrm{CE}-\mathcal H)}$ ({prf:ref}`prop-staying`). No ridge, margin or architecture enters.
+#   pieces with a chance of at least $e^{-t(\mathrm{CE}-\mathcal H)}$ if the text is one loop, and about that if it has ends ({prf:ref}`prop-staying`). No ridge, margin or architecture enters.
 # - Leaving a finite text is not an error as such. Other passages leave it more often than the trained model does.
 # - A similarity score should be read next to its value for unrelated vectors, and its constants next to the size of what they are added to.
 #
