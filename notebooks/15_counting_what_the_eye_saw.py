@@ -285,7 +285,7 @@ claim("15.5", max(rejected["long tail"][1], rejected["trios"][2]))
 
 # %% [markdown]
 # Each number should be five per cent, give or take two. Our first claim about the table fails: the long tail does it
-# no harm, and {prf:ref}`prop-null-values` says why. Where $x$ and $-x$ are equally likely, two pairs are uncorrelated
+# hardly any harm, and {prf:ref}`prop-null-values` says why. Where $x$ and $-x$ are equally likely, two pairs are uncorrelated
 # even if they share an item, however long the tail. A shared part, which trained vectors often have, ends that
 # symmetry, and the table promises too much. *Mantel's test* {cite}`mantel1967` shuffles items: if the two geometries
 # are unrelated the true order is one of equally likely ones, whatever the law of the vectors.
