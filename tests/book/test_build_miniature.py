@@ -161,7 +161,7 @@ def test_with_a_repository_pages_link_to_it_and_the_download_installs_from_it(mi
     assert "secret" not in page + output
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=mini.root, text=True).strip()
     code = install_cell(mini.site)
-    assert f"minilib @ git+https://github.com/someone/some-book@{commit}" in code
+    assert f"minilib[chapters] @ git+https://github.com/someone/some-book@{commit}" in code
     compile(code, "install", "exec")
 
 

@@ -7,5 +7,5 @@ import sys
 if importlib.util.find_spec("$package") is None:
     here = {d.name.lower(): d.version for d in importlib.metadata.distributions()}
     keep = [f"{name}=={here[name]}" for name in ("numpy", "torch") if name in here]
-    source = "$package @ git+$url@$commit"
+    source = "$package[chapters] @ git+$url@$commit"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source, *keep], check=True)
