@@ -160,8 +160,8 @@ plt.show()
 # by more than three decades from eight dimensions to sixteen.*
 #
 # From sixteen dimensions on what is left is nearly all off the supports: a mass that every width has, and that falls as long as one
-# trains. The margin of 14.2 is narrow for that reason, because it compares with runs that are not finished; the split is the better evidence. At sixteen dimensions
-# theory is silent (more than the bottleneck, fewer than $2\max k$), and training has no difficulty. At eight the bottleneck shows, and in the very part where theory puts it.
+# trains. The margin of 14.2 is narrow for that reason; the split is the better evidence. At sixteen dimensions
+# theory is silent (more than the bottleneck, fewer than $2\max k$), and training has no difficulty. At eight the bottleneck shows, in the very part where theory puts it.
 #
 # ## The direction
 #
@@ -265,10 +265,10 @@ for d, most in ((8, 0.5), (16, 0.1), (32, 0.01)):
           norm < (1 + most) * solution.primal)
 
 # %% [markdown]
-# Three things are worth noting. To hold these supports in sixteen dimensions instead of 33 costs less than a tenth more norm, nothing like the
-# moment curve. Eight dimensions are enough to separate them, too. And at eight the entropy is out of reach by theorem (the bottleneck is above): so
-# on this language the sentence of the discussion that feasibility of rank $d$ is *sufficient* for reaching the entropy fails, as it did for three tokens
-# in {ref}`chapter 10 <ch-how-small>`. Separation asks for less than the log-odds do.
+# To hold these supports in sixteen dimensions instead of 33 costs less than a tenth more norm, nothing like the
+# moment curve. Eight dimensions separate them, too, and at eight the entropy is out of reach by theorem (the bottleneck is above): so
+# the sentence of the discussion that feasibility of rank $d$ is *sufficient* for reaching the entropy fails on this language, as it did for three tokens
+# in {ref}`chapter 10 <ch-how-small>`.
 
 # %% tags=["remove-input"]
 by_ridge = {d: center(W @ H) for d, (W, H, _) in ridge.items()}
@@ -384,8 +384,7 @@ plt.show()
 # *Cosines between all 404 contexts, grouped by support, after training without a ridge: orange is positive, purple negative. The blocks on the diagonal are
 # there at every width. Narrow models have larger cosines off it, of both signs: they have fewer directions to share out.*
 #
-# The authors' preliminary figure for $d < V$ could not be retrieved. A heat map like these would have shown the blocks on the diagonal, which only say that
-# contexts with one support are together. What is off the diagonal tells widths apart, and it takes a number to see how much.
+# The authors' preliminary figure for $d < V$ could not be retrieved. A heat map would have shown the blocks on the diagonal; what tells widths apart is off it, and it takes a number to see how much.
 #
 # ## Rank and norms
 #
@@ -744,12 +743,12 @@ for m, one in many.items():
 
 # %% [markdown]
 # The loss does not mind a hundred contexts a dimension, nor, at $d = 8$, 250. The direction without a ridge misses the threshold, and with a ridge it is reached at every $m$, as many contexts as dimensions or a hundred times as many. So it is the same
-# finding as above, and the number of contexts is not its cause. Compression of contexts is no obstacle; and with it comes a rank of $V - 1$, hence no room to compress the words as well.
+# finding as above, and the number of contexts is not its cause. But with many contexts comes a rank of $V - 1$, hence no room to compress the words as well.
 #
 # ## Large models
 #
-# The area chair expected $d$ to overtake $V$ as models grow. {ref}`Chapter 10 <ch-how-small>` has a table of eight published models: none has, and $d/V$ does not rise steadily. What theory can offer there is $d \ge 2\max_j|\mathcal S_j|$, for the
-# loss. And for the geometry? At most the ceiling of {prf:ref}`prop-ceiling`, which only needs the spectrum, and the proxy $\tilde S$ has one that we can compute for a whole text. Contexts of two words of the King James Version, next words among the thousand most frequent.
+# The area chair expected $d$ to overtake $V$ as models grow; in the table of {ref}`chapter 10 <ch-how-small>` none has. What theory can offer there is $d \ge 2\max_j|\mathcal S_j|$, for the
+# loss. For the geometry, at most the ceiling of {prf:ref}`prop-ceiling`, which only needs the spectrum, and the proxy $\tilde S$ has one that we can compute for a whole text. Contexts of two words of the King James Version, next words among the thousand most frequent.
 
 # %%
 def ceilings(S):

@@ -470,9 +470,9 @@ HTML(f'<div class="ntp-table"><table><thead><tr><th></th>{head}</tr></thead>'
 # *Trained against $L^{\mathrm{mm}}$ at the end of training: the mean of five seeds, its interval, and the value by
 # chance. Procrustes is a distance: smaller is better.*
 #
-# Three things to read. Measured from chance, the highest rows are not the most impressive. Ranks see far less than
+# Measured from chance, the highest rows are not the most impressive. Ranks see far less than
 # Pearson's correlation does: a minority of pairs, those that share words, carries the agreement, and the order among
-# the rest is hardly predicted. We come back to this. And the intervals are narrow, because the five *scores* are
+# the rest is hardly predicted. And the intervals are narrow, because the five *scores* are
 # alike; that does not say that the five *geometries* are.
 #
 # ```{prf:lemma} A ceiling
@@ -733,13 +733,12 @@ claim("15.26", max(test.p for test in other))
 #
 # - *Early*, one prediction is good, that of the first steps, and it uses frequencies only. The balanced factors of
 #   the joint distribution are not it: claim 15.13, which we had staked on them, fails. For contexts they lead in the
-#   very first steps only, as the figure shows, and at the stage that we had named even supports do better. What grows
+#   very first steps only, and at the stage that we had named even supports do better. What grows
 #   is a hyperbolic cosine, of which $(M^\top M)^{1/2}$ is a poor picture. The *middle* is nobody's, though for words
 #   frequencies come nearest.
 # - *Late*, whatever has the pattern of the support does well, be its entries ones, probabilities or PMI. The balanced
-#   joint distribution falls behind NTP-SVM on the true frequencies. On drawn counts the two are level, because a
-#   joint distribution with counts from one to four is nearly the support; so claim 15.12 fails, by the words of the
-#   last column.
+#   joint distribution falls behind NTP-SVM on the true frequencies. On drawn counts, which are nearly the support, the two are level;
+#   so claim 15.12 fails, by the words of the last column.
 # - *NTP-SVM is not the best of those that know the supports.* The raw centred support leads it for contexts and for
 #   words, on both draws (on the true frequencies the plain support does as well), by more than seeds can explain. The
 #   rebuttal's sentence about $S^\top S$ describes these trained vectors better than the limit that the theory
@@ -756,8 +755,7 @@ claim("15.26", max(test.p for test in other))
 # :::{results} candidates
 # :::
 #
-# Trained by another optimiser, from another start, on other probabilities with the same supports, contexts lie alike
-# (claim 15.26). And within a support? There NTP-SVM says one for all pairs, and only probabilities can tell contexts
+# Within a support? There NTP-SVM says one for all pairs, and only probabilities can tell contexts
 # apart:
 
 # %%
@@ -961,8 +959,8 @@ claim("15.22", np.mean(center(solution.L)[~S] >= 0))
 # what one sees in trained vectors. More than a third of the words off a support are at an acute angle to it. That the
 # share of obtuse ones beats random supports (claim 15.21) is arithmetic: if all pairs in support are acute, the
 # obtuse ones have to lie off it. Nor are the "obtuse" angles of the prediction obtuse to the eye: they are about
-# three degrees beyond a right angle on average, because $-k/V$ is small where a vocabulary is large. What is left of
-# the start, and the log-odds, are enough to turn such a sign. Better words are *acute in support, and nearly right
+# three degrees beyond a right angle on average, and what is left of
+# the start is enough to turn such a sign. Better words are *acute in support, and nearly right
 # off it*.
 #
 # ## Not one language but many
@@ -1071,7 +1069,7 @@ claim("15.25", min(np.quantile(found[:, 0], 0.1) for found in many.values()))
 # %% [markdown]
 # Every family passes, and the spread is wide: a single heat map from the upper end would have shown too much, one
 # from the lower end too little. Supports of text are the harder ones: they share few words, and leave the prediction
-# few pairs to be right about. The proxy's gap is small everywhere. And the raw centred support is ahead of NTP-SVM in
+# few pairs to be right about. And the raw centred support is ahead of NTP-SVM in
 # most languages: that was not an accident of the first.
 #
 # ## What a reader should report
