@@ -803,8 +803,8 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 # have a fraction of the predicted spread so far.) With lengths fixed the limit should be that of another margin
 # problem, one with the norm of $W$ alone. We have not solved it.
 #
-# The table below repeats the first figure for larger models and all contexts, from five seeds: agreement of context cosines, mean and
-# range over pairs of different seeds.
+# The table below repeats the first figure for larger models and all contexts, from five seeds: agreement of the cosines between supports,
+# each with the mean of its contexts; the mean over pairs of different seeds, and the smallest and the largest.
 #
 # :::{results} agreement
 # :::

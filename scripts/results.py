@@ -213,17 +213,17 @@ def reaches(run: Trajectory, language: Language, share: float) -> int:
 
 
 def agreement(plan: Plan) -> Table:
-    """How alike the contexts of two readers are: over pairs of different seeds, and within one reader."""
+    """How alike two readers place the supports: over pairs of different seeds, and within one reader."""
     language, rows = simplified(), []
     seen = {reader: [cosine_matrix(run.H[-1].astype(float)) for run in plan.runs(language, reader)] for reader in READERS}
     for one in READERS:
         cells = []
         for other in READERS:
             pairs = [(a, b) for a, b in itertools.product(range(len(plan.seeds)), repeat=2) if a < b]
-            values = [off_diagonal_correlation(seen[one][a], seen[other][b]) for a, b in pairs]
-            cells.append(f"{np.mean(values):.3f} ({np.min(values):.3f} to {np.max(values):.3f})" if values else "")
+            values = [language.between(seen[one][a], seen[other][b]) for a, b in pairs]
+            cells.append(f"{np.mean(values):.3f} [{np.min(values):.3f}, {np.max(values):.3f}]" if values else "")
         rows.append([one, *cells])
-    return ["contexts of", *READERS], rows
+    return ["supports of", *READERS], rows
 
 
 def widths(plan: Plan) -> Table:
