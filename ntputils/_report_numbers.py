@@ -60,15 +60,15 @@ def notes(n: dict[str, float]) -> tuple[str, ...]:
         return ("Every word follows every context, so that nothing has to be separated: the theory predicts that logits stay "
                 "finite, and no direction. What is learned are the log-odds.",)
     if n["contexts_once"] > 0:
-        found.append(f"{_percent(n['contexts_once'] / m)} of the contexts were seen once. Their support is one word, whatever the "
-                     "language would allow: a longer text or shorter contexts would change it.")
+        found.append(f"{_percent(n['contexts_once'] / m)} of the contexts were seen once. Their support is one word, whatever "
+                     "the language would allow: a longer text or shorter contexts would change it.")
     if n["distinct_supports"] == 1:
         found.append("All contexts have the same support. They are one point, and so are the words in it.")
     elif one_hot == 1:
-        found.append("Every context is one-hot: this is ordinary classification. The prediction is SELI, and where all words have "
-                     "equally many contexts, neural collapse (an equiangular frame).")
+        found.append("Every context is one-hot: this is ordinary classification. The prediction is SELI, and where all words "
+                     "have equally many contexts, neural collapse (an equiangular frame).")
     elif one_hot > 0.5:
-        found.append(f"{_percent(one_hot)} of the contexts are one-hot ({_percent(n['one_hot_occurrences'])} of the occurrences): "
+        found.append(f"{_percent(one_hot)} of the contexts are one-hot ({_percent(n['one_hot_occurrences'])} of the tokens): "
                      "for most contexts the prediction is that of a classifier (SELI), and what is particular to language rests "
                      "on the others.")
     if n["full_contexts"]:
@@ -77,8 +77,8 @@ def notes(n: dict[str, float]) -> tuple[str, ...]:
         found.append(f"Predicted angles come from the {n['directions']:.0f} leading directions, which hold "
                      f"{_percent(n['directions_share'])} of the squared norm; with all of them cosines are smaller.")
     if n["subset_supports"] < n["distinct_supports"]:
-        found.append(f"NTP-SVM was solved for {n['subset_supports']:,.0f} of {n['distinct_supports']:,.0f} distinct supports; for "
-                     "all the rest the proxy speaks.")
+        found.append(f"NTP-SVM was solved for {n['subset_supports']:,.0f} of {n['distinct_supports']:,.0f} distinct supports; "
+                     "for all the rest the proxy speaks.")
     if n["subset_gap"] > 1e-3:
         found.append(f"The solver stopped early: its solution may be above the optimum by {_percent(n['subset_gap'])}.")
     return tuple(found)

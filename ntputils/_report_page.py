@@ -33,13 +33,13 @@ _ROWS = (             # name, what it is, what it says
     ("mean_support", "next words of a context", "mean over occurrences"),
     ("largest_support", "next words at most", ""),
     ("entropy", "entropy, in nats", "no model of these contexts has a smaller training loss"),
-    ("sufficient_dimension", "a dimension that suffices", "2 max k, or V - 1: enough to come as near to the entropy as one likes"),
+    ("sufficient_dimension", "a dimension that suffices", "2 max k, or V - 1: enough to come as near the entropy as one likes"),
     ("directions", "predicted directions kept", "singular triples of the centred supports, the proxy"),
     ("directions_share", "their share of the squared norm", "1: all there are"),
     ("stable_rank", "stable rank", "squared norm over the largest squared singular value"),
     ("effective_rank", "effective rank", "exponential of the entropy of the singular values"),
-    ("optimum_low", "least nuclear norm, at least", "squared norm over the largest singular value"),
-    ("optimum_high", "least nuclear norm, at most", "the proxy's, or what is known to be above it"),
+    ("optimum_low", "least nuclear norm, at least", "proved: by the solver, or squared norm over largest singular value"),
+    ("optimum_high", "least nuclear norm, at most", "the solver's; or the proxy's, or what is known to be above it"),
     ("proxy_is_optimal", "the proxy is the solution", "1 yes, 0 no; proved where it is computed"),
     ("subset_supports", "supports solved exactly", "NTP-SVM, with a certificate"),
     ("subset_contexts", "contexts that have them", ""),
@@ -54,8 +54,8 @@ _CAPTIONS = {
                  "words."),
     "spectrum": ("Singular values of the predicted logits: how many directions the text asks for, and how strongly.",
                  "Falling singular values."),
-    "map": ("Frequent words and contexts along the two leading directions. A context points towards the words that follow it; only "
-            "directions from the centre count.", "A map of words and contexts around a common centre."),
+    "map": ("Frequent words and contexts along the two leading directions. A context points towards the words that follow it; "
+            "only directions from the centre count.", "A map of words and contexts around a common centre."),
     "words": ("Predicted cosines of frequent words: orange alike, purple opposed.", "A matrix of cosines between words."),
     "contexts": ("Predicted cosines of frequent contexts, one for each support.", "A matrix of cosines between contexts."),
 }
@@ -68,7 +68,8 @@ body { margin: 0 auto; padding: 1rem; max-width: 52rem; font: 1rem/1.5 system-ui
   background: var(--ground); overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .3rem .5rem;
-  border-bottom: 1px solid var(--line); } td:first-child { min-width: 4.5rem; } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+  border-bottom: 1px solid var(--line); } thead th { overflow-wrap: normal; } td:first-child { min-width: 5rem; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.why, figcaption, footer { color: var(--soft); } figure { margin: 1rem 0; }
 figure svg { width: 100%; max-width: 40rem; height: auto; background: var(--card); border-radius: 6px; padding: 6px; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -121,7 +122,7 @@ def _table(head: list[str], rows: list[list[str]], caption: str) -> str:
 def _agreements(report: Report) -> str:
     if not report.agreements:
         return ""
-    rows = [[one.what, number(one.r), number(one.p), number(one.between), number(one.partial),
+    rows = [[one.what, *(number(x) for x in (one.r, one.p, one.between, one.partial)),
              f"{number(one.cka)} (shuffled {number(one.cka_chance)})", f"{one.covered:,} of {one.total:,}"]
             for one in report.agreements]
     told = "".join(f"<p>{html.escape(one.sentence)}</p>" for one in report.agreements)
@@ -179,20 +180,20 @@ def _neighbours(report: Report) -> str:
         if len(rows) == 16:
             break
         word = labels.vocab[z]
-        near = report.nearest_words(word, 5, among=500)
-        if near and any(c.isalpha() for c in word) or near and len(labels.vocab) < 40:
+        near = [(w, c) for w, c in report.nearest_words(word, 5, among=500) if c >= 0.005]
+        if near and (any(c.isalpha() for c in word) or len(labels.vocab) < 40):
             rows.append([_safe(word), ", ".join(f"{_safe(w)} {c:.2f}" for w, c in near)])
     told = _table(["word", "nearest, with cosines"], rows, "Nearest words") if rows else ""
     rows = []
     for j in report._first[:12]:
-        near = report.nearest_contexts(int(j), 4, among=300)
+        near = [(x, c) for x, c in report.nearest_contexts(int(j), 4, among=300) if c >= 0.005]
         if near:
             rows.append([_safe(labels.context(j), 40), f"{report.same_support(int(j)):,}",
                          "; ".join(f"{_safe(c, 40)} {x:.2f}" for c, x in near)])
     if rows:
-        told += "<h2>Nearest contexts</h2>" + _table(["context", "with its support", "nearest others, with cosines"], rows,
-                                                     "Nearest contexts")
-    return f"<h2>Nearest words</h2><p>Among the 500 most frequent.</p>{told}" if told else ""
+        told += "<h2>Nearest contexts</h2><p>Equals have the same support, the context itself included.</p>" + _table(
+            ["context", "equals", "nearest others, with cosines"], rows, "Nearest contexts")
+    return f"<h2>Nearest words</h2><p>Among the 500 most frequent; at acute angles only.</p>{told}" if told else ""
 
 
 def _subset(report: Report) -> str:

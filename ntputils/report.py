@@ -115,8 +115,8 @@ class Report:
             ValueError: n or among below 1.
 
         >>> report = geometry_report("the cat sat . the dog sat . a cat ran . a dog ran .", context_length=1)
-        >>> report.nearest_contexts("sat", 1)[0][0]             # `sat` and `ran` have one support
-        '.'
+        >>> "ran" in dict(report.nearest_contexts("sat")), report.same_support("sat")    # `ran` has the same support
+        (False, 2)
         """
         j = self._context_number(context)
         first, inverse = self._first, self.prediction.inverse
@@ -230,9 +230,9 @@ def geometry_report(text_or_labels, *, embeddings=None, context_embeddings=None,
 
     >>> report = geometry_report("to be or not to be , that is the question", context_length=1)
     >>> report
-    Report('text': 10 words, 9 contexts)
+    Report('text': 9 words, 8 contexts)
     >>> report.numbers["one_hot_contexts"], report.numbers["largest_support"]
-    (8, 2)
+    (7, 2)
     """
     options = {"context_length": context_length, "tokenizer": tokenizer} | counting
     labels, found = _labels(text_or_labels, {k: v for k, v in options.items() if v is not None})
@@ -246,6 +246,8 @@ def geometry_report(text_or_labels, *, embeddings=None, context_embeddings=None,
         exact = predict(part, tol=_TOL, max_iter=_ITERATIONS)
     first = np.unique(proxy.inverse, return_index=True)[1]
     numbers = sizes(labels, proxy) | geometry(labels, proxy) | on_subset(part, exact, float(pi.sum()))
+    if len(columns) == labels.m:                                # all of them: the bracket is the solver's
+        numbers["optimum_low"], numbers["optimum_high"] = exact.optimum
     report = Report(name or found, labels, proxy, exact, columns, tuple(labels.context(first[i]) for i in chosen), numbers, (),
                     notes(numbers))
     agreements = _agreements(report, embeddings, context_embeddings, model, np.random.default_rng(seed))
@@ -328,7 +330,7 @@ def _agreements(report: Report, embeddings, context_embeddings, model, rng: np.r
     if rows is not None:
         place = np.full(labels.V, -1)
         place[rows] = np.arange(len(rows))
-        follows = np.bincount(labels.S.indices, minlength=labels.V)     # words that follow nothing are one point, and tell nothing
+        follows = np.bincount(labels.S.indices, minlength=labels.V)     # those that follow nothing are one point
         words = [z for z in report.top_words if place[z] >= 0 and follows[z] and np.any(prediction.W[z])][:_ITEMS]
         found += _one("words", prediction.W[words].T, vectors[place[words]].T, words, follows[words], rng,
                       len(rows), labels.V)

@@ -77,7 +77,8 @@ def test_saved_and_loaded(tmp_path, small, exact):
     one = predict(small, exact=exact)
     two = Prediction.load(one.save(tmp_path / "p.npz"))
     assert (one.exact, one.whole, one.energy, one.norm, one.optimum) == (two.exact, two.whole, two.energy, two.norm, two.optimum)
-    assert all(np.array_equal(getattr(one, name), getattr(two, name)) for name in ("W", "H_distinct", "inverse", "counts", "sizes"))
+    arrays = ("W", "H_distinct", "inverse", "counts", "sizes")
+    assert all(np.array_equal(getattr(one, name), getattr(two, name)) for name in arrays)
     assert (one.L_in != two.L_in).nnz == 0 and (two.certificate is None) == (not exact)
     with pytest.raises(ValueError, match="holds Prediction"):
         SoftLabels.load(tmp_path / "p.npz")
