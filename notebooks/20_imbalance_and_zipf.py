@@ -55,7 +55,8 @@ session()
 # %%
 SIZES = {
     "small": {"words": 300, "contexts": 600, "shuffles": 19, "steps": 1500},
-    "full": {"words": 1000, "contexts": 3000, "shuffles": 199, "steps": 20_000}}[scale()]
+    "full": {"words": 1000, "contexts": 3000, "shuffles": 199, "steps": 20_000},
+}[scale()]
 print(", ".join(f"{name} {value}" for name, value in SIZES.items()))
 
 # %% [markdown]
@@ -73,7 +74,7 @@ print(", ".join(f"{name} {value}" for name, value in SIZES.items()))
 # 1. The solutions of NTP-SVM depend on the supports, counted with the number of contexts that share them. They depend
 #    neither on $\hat\pi$ nor on the probabilities within a support.
 # 2. $L^{\mathrm{in}}$ depends on $P$, not on $\hat\pi$.
-# 3. On the path, $\hat\pi$ enters the logits through an additive term: for $z\in\mathcal S_j$ and
+# 3. On the path, $\hat\pi$ stands in each margin beside the ridge: for $z\in\mathcal S_j$ and
 #    $v\notin\mathcal S_j$, with $G = -\nabla\mathrm{CE}(L_\lambda)/\lambda$ and $q = \operatorname{softmax}(L_\lambda)$,
 #
 #    $$
@@ -91,8 +92,8 @@ print(", ".join(f"{name} {value}" for name, value in SIZES.items()))
 # ```
 #
 # So repeating a text a thousand times, or half of it, moves nothing in the limit. Reading it with longer contexts
-# does: one context becomes several. The last part says where $\hat\pi$ went. It shifts margins by a logarithm, beside another logarithm
-# that grows. We check this on the worlds of chapter 7 with one next token each: a majority of words
+# does: one context becomes several. The last part says where $\hat\pi$ went: margins have $\log\hat\pi_j$, which is fixed, beside
+# $\log\frac1\lambda$, which grows. We check this on the worlds of chapter 7 with one next token each: a majority of words
 # with $R$ contexts, and a minority with one. Weights are uniform over contexts, or balanced: equal for all words in sum.
 
 # %%
@@ -107,7 +108,7 @@ def words_cosines(L):
 
 
 def step_world(R, many=3, few=3):
-    """Supports, the word that owns each context, and how many contexts that word has."""
+    """Supports, the word that owns each context, how many contexts it owns."""
     S = one_hot([R] * many + [1] * few)
     owner = S.argmax(axis=0)
     return S, owner, S.sum(axis=1)[owner]
@@ -165,7 +166,7 @@ claim("20.1", max(errors))
 # Seven times as many contexts, and the angle between rare words is no longer obtuse. To bring it down to 60° takes 127 times as
 # many at six words, and about twenty thousand at a hundred. **Where half of the words are rare, collapse takes an imbalance of
 # the order of $V^2$.** In general {eq}`eq-minority` has one half at $\rho = (N+1)V/M$, that is, at $R$ of about
-# $NV^3/M^2$; at $NV$, where only few words are rare. Classifiers have ten classes. Of a vocabulary of ten thousand words
+# $(N+1)^2V^3/(NM^2)$; where a small part of the words is rare, of about $NV$. Classifiers have ten classes. Of a vocabulary of ten thousand words
 # half are rare, and no word has $10^8$ times the contexts of another.
 
 # %%
@@ -259,7 +260,8 @@ plt.show()
 #
 # That a ridge of some size makes minority classes identical is what {cite}`fang2021exploring` called minority collapse; here
 # is the size. Note what it has and what it lacks: the weight of a context and the number of contexts of *these* words.
-# The majority does not appear. It is too little weight that keeps rare words together here, not too much of others.
+# The majority comes in only because all weights add up to one: at equal weights of contexts, more of its contexts make $\pi = 1/m$
+# smaller. It is too little weight that keeps rare words together here, not the shape of the others.
 #
 # Five worlds: different sizes, and weights uniform over contexts, balanced over words, or random.
 
@@ -416,9 +418,8 @@ claim("20.14", with_adam[1:].max())
 #
 # So multiplicity *is* a ridge: a hundred contexts with one support are a hundred vectors to grow, and each pays. And a
 # temperature is a margin: the third is the vector-scaling loss of {cite}`kini2021label`, with the scale chosen by the
-# context; its margin problem asks for $1/t_j$ instead of one in column $j$. (Scales chosen by the *word* whose logit it is, $M = \operatorname{diag}(t)L$, lead to
-# $\lVert\operatorname{diag}(1/t)M\rVert_*$ in the same way. There the logits of a minimiser need not have mean zero, and the words
-# change as if *words* came in copies.)
+# context; its margin problem asks for $1/t_j$ instead of one in column $j$. (With scales chosen by the *word* whose logit it is, $M =
+# \operatorname{diag}(t)L$, the norm is $\lVert\operatorname{diag}(1/t)M\rVert_*$ in the same way; we do not follow that up.)
 
 # %%
 def three_names(P, pi, c, lam):
@@ -572,9 +573,9 @@ from ntputils.widgets import ImbalanceWidget
 ImbalanceWidget(V=6)
 
 # %% [markdown]
-# The point in a sentence, without the panel: with three frequent and three rare words a thousand contexts bring the rare
-# ones nearer than a right angle by half; with more words of either kind the same thousand does less; balanced, it
-# does nothing.
+# The point in a sentence, without the panel: with three frequent and three rare words a thousand contexts bring the angle
+# between rare ones below half a right angle; with more rare words, or with twice as many of both kinds, the same
+# thousand does less; balanced, it does nothing.
 
 # %% [markdown]
 # ## Zipf's law
@@ -674,7 +675,7 @@ plt.show()
 # %% [markdown]
 # *Each mark is a word. Squared lengths grow like a root of the number of contexts, whatever the exponent.*
 #
-# A heavier head lowers the effective rank, since fewer words are left that differ. But rare words stay near a right angle to each
+# A heavier head lowers the effective rank, and not only because fewer words occur: the rank falls faster than their number. But rare words stay near a right angle to each
 # other even at $a = 2$. The shared part loses against a few contexts of one's own, as in {eq}`eq-minority` when there
 # are many words.
 
@@ -704,7 +705,8 @@ counts = np.bincount(corpus.tokens, minlength=V)
 low, high = interval(zipf_exponent(counts),
                      [zipf_exponent(weight @ table) for weight in draws])
 print(f"exponent {zipf_exponent(counts):.3f}, interval {low:.3f} to {high:.3f}")
-print(f"the hundred most frequent words alone: {zipf_exponent(np.sort(counts)[-100:]):.1f}")
+head = np.sort(counts)[-100:]
+print(f"the hundred most frequent words alone: {zipf_exponent(head):.1f}")
 claim("20.18", zipf_exponent(counts))
 
 # %% [markdown]
@@ -770,15 +772,19 @@ claim("20.20", max(thirds[0] for thirds in within.values()))
 # %% [markdown]
 # Rare words do not collapse: their mean cosine is a few hundredths. This is what the closed form would have one expect,
 # with hundreds of words and ratios of contexts far from $V^2$. A mean could hide pairs that do. There are such: words that follow
-# exactly the same contexts coincide ({prf:ref}`prop-quotient`), and in TinyStories a third of the words have a single context. How many pairs of rare words have
-# a cosine above 0.9?
+# exactly the same contexts coincide ({prf:ref}`prop-quotient`), and in TinyStories many words have a single context. How many pairs of rare words have
+# a cosine above 0.9, and do these follow the same contexts?
 
 # %%
 for name, share in close.items():
-    print(f"{name:20s} {1000 * share:.0f} in a thousand pairs")
+    S = cases[name][0]
+    rows = S[rarest(S)].astype(float)
+    twins = np.mean(pdist(rows, "cityblock") == 0)
+    print(f"{name:20s} {1000 * share:.0f} in a thousand pairs,",
+          f"{1000 * twins:.0f} with equal contexts")
 
 # %% [markdown]
-# Few. These words are near because they share contexts, not because they are rare. Is there *any* excess, above what the sizes of supports
+# Few, and as many as have equal contexts. These words are near because they share all contexts, not because they are rare. Is there *any* excess, above what the sizes of supports
 # make by themselves? Supports are shuffled so that each context keeps its number of words and each word its number of contexts.
 
 # %%
@@ -800,7 +806,8 @@ for name, (S, L) in cases.items():
     rare, _, often = np.array_split(np.argsort(r, kind="stable"), 3)
     inner = [f"{stats.spearmanr(r[t], lengths[t]).statistic:.1f}" if np.ptp(r[t])
              else "all have one context" for t in (rare, often)]
-    print(f"{name:20s} {follows[name]:.2f}; rarest: {inner[0]}, most frequent: {inner[1]}")
+    print(f"{name:20s} {follows[name]:.2f};",
+          f"rarest: {inner[0]}, most frequent: {inner[1]}")
 claim("20.22", min(follows.values()))
 
 # %% [markdown]
