@@ -35,6 +35,7 @@ import math
 import pydoc_data.topics
 import re
 import tempfile
+import textwrap
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -176,7 +177,7 @@ claim("22.3", (norm - low) / (high - low))
 # the contexts that *you* care about.
 
 # %%
-print("; ".join(report.named[:12]), "...")
+print(textwrap.fill("; ".join(report.named[:12]) + " ...", 72))
 print(f"{n['subset_supports']} supports, {n['subset_contexts']:,} contexts, "
       f"{n['subset_occurrences']:.2f} of the tokens")
 claim("22.4", n["subset_gap"])
@@ -303,7 +304,7 @@ arc = np.zeros((report.labels.V, 2))
 arc[many] = np.column_stack([np.cos(angle), np.sin(angle)])
 follows = np.bincount(report.labels.S.indices, minlength=report.labels.V)
 known = compare(arc, many, report.proxy.W, follows, 999)
-print(known.sentence)
+print(textwrap.fill(known.sentence, 72))
 claim("22.10", known.r)
 
 # %%
@@ -338,7 +339,7 @@ for tokenizer in ("words", "characters"):
         print(tokenizer, geometry_report(verse, tokenizer=tokenizer,
                                          context_length=1))
     except ValueError as error:
-        print(tokenizer, "ValueError:", str(error).split(";")[0])
+        print(textwrap.fill(f"{tokenizer}: {error}", 72))
 
 # %% [markdown]
 # ## A text that no test has seen
