@@ -19,7 +19,7 @@
 # Thirteen questions stood at the end of our notes on the paper when this book began. Some now have an answer, and a chapter. This one takes
 # up the rest, each with the smallest computation that moves it, and then asks you to move it further. Four things came out that we had not
 # expected. A token seen once in $N$ does not enter the geometry at once, but by margins that shrink like $\log N/\log\frac1\lambda$. If contexts are
-# normalised, the number of contexts that share a support no longer matters. Gradient descent, steps by sign and steps by singular vectors each solve a margin problem
+# normalised, the number of contexts that share a support no longer matters in the limit. Gradient descent, steps by sign and steps by singular vectors each solve a margin problem
 # of their own. And gradient flow from balanced vectors can be locked out of $L^{\mathrm{mm}}$ for good, by the sign of a determinant.
 #
 # *Fifteen minutes to read, about twenty seconds to run on one CPU core. No GPU is used.*
@@ -577,7 +577,7 @@ claim("23.11", max(drift(*textbook, flow(*textbook), 300),
                    *(drift(*start, run, 300) for start, run in zip(starts, runs))))
 
 # %% [markdown]
-# Unbalanced starts go to $L^{\mathrm{mm}}$, nearly all of them within this time; balance is not needed, because imbalance stays what it was while the norms grow. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
+# The conjecture of our notes (claim 23.9) fails for small balanced starts and fares better with unbalanced ones. These are on their way to $L^{\mathrm{mm}}$: balance is not needed, because imbalance stays what it was while the norms grow. Some are slow; a single start that we drew first, with nearly singular words, was still nearer to the proxy at the end, and so the worst of ten counts here. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
 #
 # ```{prf:proposition} Balanced flow keeps its orientation
 # :label: prop-orientation
@@ -822,7 +822,7 @@ plt.show()
 # %% [markdown]
 # *Words of shape and colour draw together in a few tens of steps, before the loss is down, if a network reads shape and colour. With free vectors they do not. In this run they never part again.*
 #
-# The first half of the finding is here, the second is not: with a loss near zero the arrangement stands. A reason is at hand. Pairs of factors separate all words linearly, so nothing forces this network to leave the sum of a shape and a colour, and the simplex is not its margin problem's solution: its first layer has to pay for what is not a sum. *To go on:* give the network more layers,
+# The first half of the finding is here, the second is not (claim 23.16 fails): with a loss near zero the arrangement stands. A reason is at hand. Pairs of factors separate all words linearly, so nothing forces this network to leave the sum of a shape and a colour, and the simplex is not its margin problem's solution: its first layer has to pay for what is not a sum. *To go on:* give the network more layers,
 # or a weight decay that makes deep weights small, or a label that is not a sum of factors. When does the arrangement go?
 #
 # (open-rest)=
