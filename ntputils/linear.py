@@ -250,7 +250,7 @@ def train_linear(labels: SoftLabels, H, *, steps: int, lr: float, optimizer: str
     if W.shape != shape:
         raise ValueError(f"start: got shape {W.shape}, want (V, d) = {shape}")
     kept, target = _schedule(snapshots, steps), labels.P.toarray() * labels.pi
-    update = _adam(lr, (W,), beta) if optimizer == "adam" else _descend(lr)
+    update = _adam(lr, shape, beta) if optimizer == "adam" else _descend(lr)
     out, loss, taken = np.empty((len(kept), *shape)), np.empty(len(kept)), 0
     for step in _bar(range(kept[-1] + 1), progress):
         if step == kept[taken]:
@@ -268,6 +268,6 @@ def train_linear(labels: SoftLabels, H, *, steps: int, lr: float, optimizer: str
         gradient = G @ H.T
         if optimizer == "ngd":
             gradient /= np.linalg.norm(gradient) or 1.0
-        update(((W, gradient),))
+        update(W, gradient)
     settings = {"steps": int(steps), "optimizer": optimizer, "lr": float(lr), "beta": list(map(float, beta))}
     return Trajectory(kept, out, np.broadcast_to(H, (len(kept), *H.shape)), loss, settings)

@@ -172,7 +172,7 @@ def _descend(lr: float):
     return update
 
 
-def _adam(lr: float, size: int, beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
+def _adam(lr: float, size: int | tuple[int, ...], beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
     """Adam, in place; the gradient is used up.
 
     The moments are kept without their factors 1 - beta, which one factor of the step and one of epsilon make up for.
