@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 
 __all__ = ["ArgmaxVerdict", "is_argmaxable"]
 
-_MARGIN, _RESIDUAL, _ADDED = 1e-9, 1e-6, 200
+_MARGIN, _RESIDUAL, _ADDED = 1e-9, 1e-6, 50
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ def is_argmaxable(W, word: int, *, start=None, rounds: int = 40) -> ArgmaxVerdic
     W = np.asarray(W, dtype=np.float64)
     if W.ndim != 2 or len(W) < 2 or not np.all(np.isfinite(W)) or not 0 <= word < len(W):
         raise ValueError(f"W, word: got shape {W.shape} and {word}, want a finite matrix (V, d) and one of its rows")
-    twins = np.flatnonzero(np.all(W == W[word], axis=1))
+    twins = np.flatnonzero(W[:, 0] == W[word, 0])
+    twins = twins[np.all(W[twins] == W[word], axis=1)]
     if len(twins) > 1:
         return ArgmaxVerdict(False, None, 0.0, {int(next(v for v in twins if v != word)): 1.0})
-    size = np.linalg.norm(W, axis=1).max()
+    size = np.linalg.norm(W[word]) or 1.0
     h = W[word] - W.mean(axis=0) if start is None else np.asarray(start, dtype=np.float64)
     rivals = np.empty(0, dtype=int)
     for _ in range(rounds + 1):

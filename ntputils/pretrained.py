@@ -79,9 +79,11 @@ def load_model(name: str = smollm2.NAME) -> LanguageModel:
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
     except ImportError as error:
         raise ImportError(f"ntputils.load_model needs {error.name}, which is not installed: "
                           "pip install torch 'ntputils[model]'") from error
+    logging.disable_progress_bar()      # a bar for each file, on a page
     source = smollm2.fetch() if name == smollm2.NAME else Path(name)
     where = str(source) if source.is_dir() else str(name)
     try:
@@ -158,9 +160,13 @@ def effective_supports(P, *, mass: float | None = None, threshold: float | None 
         raise ValueError(f"P: got shape {P.shape}, want probabilities (V, m), at least 0, columns that sum to 1")
     if (mass is None) == (threshold is None) or not 0 < (threshold if mass is None else mass) < 1:
         raise ValueError(f"mass, threshold: got {mass} and {threshold}, want one of them, between 0 and 1")
+    if mass is None:
+        S = P >= threshold
+        S[np.argmax(P, axis=0), np.arange(P.shape[1])] = True
+        return sp.csc_array(S)
     S = np.zeros(P.shape, dtype=bool)
     for j, p in enumerate(P.T):
-        order = np.argsort(-p, kind="stable")
-        size = int(np.sum(p >= threshold)) if mass is None else int(np.searchsorted(np.cumsum(p[order], dtype=np.float64), mass)) + 1
-        S[order[:max(1, size)], j] = True
+        worth = np.flatnonzero(p >= (1 - mass) / len(p))     # all others together have less than what may be left out
+        order = worth[np.argsort(-p[worth], kind="stable")]
+        S[order[:np.searchsorted(np.cumsum(p[order], dtype=np.float64), mass) + 1], j] = True
     return sp.csc_array(S)
