@@ -873,7 +873,7 @@ print(" " * 10, "excess cosine  off by")
 for (name, method), curves in seen.items():
     end = {key: curve[-1] for key, curve in curves.items()}
     print(f"{name:5s} {method:4s}  {end['excess']:.0e}  {end['cosine']:.2f}  "
-          f"{end['finite']:6.1%}")
+          f"{end['finite']:6.0%}")
 
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(2, 1, figsize=(4.6, 7.4))
