@@ -18,7 +18,7 @@
 #
 # Before language models there were counts. Tabulate which word stood beside which, take a logarithm, factor the
 # table, and words of similar use have similar vectors. Levy and Goldberg showed that word2vec does this implicitly
-# {cite}`levy2014neural`, and the authors of the paper see in their result what that one was for static vectors. What is new in it? This chapter gives the *same counts* to
+# {cite}`levy2014neural`, and the authors of the paper see in their own result for next-token prediction what that one was for static vectors. What is new in it? This chapter gives the *same counts* to
 # PPMI, SGNS and GloVe, to the proxy, to $L^{\mathrm{mm}}$ and to a trained table of vectors, and compares.
 #
 # The short answer: what sits on the cells that are not zero is the same, by an identity. Where they part is what they do with zeros.
@@ -292,8 +292,8 @@ claim("18.4", distance(center(sgns_logits(1e-300)), 1e-300))
 # ## The same words in nine geometries
 #
 # Now vectors, all of one dimension. Matrices are factored by their leading singular triples, balanced, as a ridge would. "Smoothed" is $P_V\log p^{(\epsilon)}$ at $\epsilon=1$;
-# shifted PPMI subtracts $\log\kappa$. SGNS, GloVe and the free vectors of NTP are trained. GloVe stops after the number of steps that fits the *other*
-# half's counts best, for it has more numbers to fit than cells, and would fit all of them.
+# shifted PPMI subtracts $\log\kappa$. SGNS, GloVe and the free vectors of NTP are trained. GloVe has more numbers to fit than there are cells, and would fit all of them; it stops after 60 steps,
+# the best of six lengths between 20 and 200 by its fit to the *other* half's counts.
 
 # %%
 d = SIZES["d"]
@@ -314,8 +314,8 @@ model = build_model("ufm", labels, d=d, seed=SEED)
 run = fit(model, labels, steps=SIZES["steps"], lr=0.03, snapshots=[SIZES["steps"]])
 vectors["trained"] = run.W[-1].astype(float), run.H[-1].astype(float)
 excess = run.loss - labels.entropy()
-print(f"trained: loss within {100 * excess[-1] / excess[0]:.0f} % of the way",
-      "to its bound")
+print(f"trained: {100 * excess[-1] / excess[0]:.0f} % of the first excess over",
+      "the entropy is left")
 
 # %% [markdown]
 # How alike are the cosines of words? Over the 250 most frequent, whose counts are more than noise, the correlation over pairs of different words, with Mantel's
@@ -357,7 +357,7 @@ claim("18.9", alike["trained", "NTP-SVM"]
 # Nothing here is unrelated to anything, and nothing is the same as anything. $L^{\mathrm{mm}}$ keeps company with its proxy; smoothing at $\epsilon=1$ stands between the
 # proxy and PPMI, as it should by {prf:ref}`prop-smoothing`. The trained vectors are as near to SGNS as to $L^{\mathrm{mm}}$. Both objectives fit logits on the supports
 # and push down the rest; in few dimensions and for a limited time they end in much the same place, and the limits that tell them apart are far away. The two that do not look
-# at zeros, the finite part and GloVe, are the odd ones out: *where* a word occurs at all says more about it than how often.
+# at zeros, the finite part and GloVe, are the odd ones out: what the others share is *where* a word occurs at all.
 #
 # Are correlations of cosines a kind measure? Two others, each with its value for shuffled words:
 
@@ -438,7 +438,8 @@ print(f"linear correlation {abs(np.corrcoef(leading, contexts_of)[0, 1]):.1f};",
 # %% [markdown]
 # This fails as it was put down. The linear correlation, a look after the fact, is as high as we had thought, but it is made by the frequent words; among the many
 # that occur in a few contexts, the order along this direction is another. The argument behind the threshold (leading vectors of a matrix of zeros and ones follow its row
-# sums) speaks of $S$, and centring is there to take that away, in part.
+# sums) speaks of $S$, and centring is there to take that away, in part. ({ref}`ch-concepts` asks for the linear correlation, on fewer and more
+# frequent words, and there the claim holds.)
 #
 # ## Do they know what people know?
 #
@@ -563,9 +564,9 @@ ax.set_xlim(0, None)
 plt.show()
 
 # %% [markdown]
-# *One answer in some fifteen hundred would be right by chance. Questions share words, so these shares are rougher than their number suggests.*
+# *One answer in $V$ would be right by chance. Questions share words, so these shares are rougher than their number suggests.*
 #
-# Beyond chance, and of no use: no geometry gets a fifth of them right. The window of five words, to which such questions are usually put, does best, by little.
+# $L^{\mathrm{mm}}$ is beyond chance, and of no use: no geometry gets a fifth of them right. The window of five words, to which such questions are usually put, does best, by little.
 #
 # ## Which zeros will fill?
 #
