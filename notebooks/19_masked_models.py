@@ -145,8 +145,9 @@ whole = {sides: masked_labels(kjv, left=sides[0], right=sides[1])
 print("seen    contexts  supports  mean size  one-hot: contexts  places   H (nats)")
 for (left, right), labels in whole.items():
     k, u = labels.support_sizes, labels.merge_supports()[0].shape[1]
+    one = labels.pi[k == 1].sum()
     print(f"{left} + {right} {labels.m:10,} {u:9,} {k.mean():10.2f}"
-          f" {np.mean(k == 1):17.1%} {labels.pi[k == 1].sum():7.1%} {labels.entropy():10.3f}")
+          f" {np.mean(k == 1):17.1%} {one:7.1%} {labels.entropy():10.3f}")
 
 # %%
 claim("19.2", max(abs(whole[a].P.nnz - whole[b].P.nnz) for a, b in PAIRS.values()))
@@ -297,7 +298,8 @@ claim("19.9", sum(lost(patterns[fewer], patterns[more], o) for fewer, more, o in
 # %%
 rates = np.linspace(0, 1, 11)
 of_pattern = {hidden: (p.entropy(), p.pi @ p.support_sizes,
-                       p.pi[p.support_sizes == 1].sum()) for hidden, p in patterns.items()}
+                       p.pi[p.support_sizes == 1].sum())
+              for hidden, p in patterns.items()}
 curves = np.array([sum(chance * np.array(of_pattern[hidden]) for hidden, chance
                        in mask_patterns(2, 2, rate).items()) for rate in rates])
 bert = mask_patterns(2, 2, 0.15)
@@ -307,7 +309,8 @@ print(f"one mask: {patterns[()].m:,} contexts, {patterns[()].entropy():.2f} nats
 
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 5.6), sharex=True)
-show_growth(axes[0], rates, {"H": curves[:, 0]}, xlabel="", ylabel="entropy bound (nats)")
+show_growth(axes[0], rates, {"H": curves[:, 0]}, xlabel="",
+            ylabel="entropy bound (nats)")
 show_growth(axes[1], rates, {"one-hot": curves[:, 2]}, ylabel="share of one-hot places",
             xlabel="chance that another token of the window is masked")
 for ax in axes:
@@ -331,7 +334,7 @@ plt.show()
 # 1. Let only the asked token be treated so: masked, replaced by a word drawn from all $V$ with chance $a > 0$ in all, or left. Then each context becomes $V+1$ contexts with
 #    *the same support*. $L^{\mathrm{mm}}$ has the same columns as before, each $V+1$ times, and $\sqrt{V+1}$ times the norm.
 # 2. Let each seen token also be replaced by such a word, independently, with some chance above zero. In expectation every context then has as its support *every word* that is ever
-#    asked for. Leave out words that are not: NTP-SVM has no constraint, its solution is zero, and the loss is least at finite logits.
+#    asked for. Leave out words that are not: NTP-SVM has no margin to keep, its solution is zero, and the loss is least at finite logits.
 # ```
 #
 # ```{admonition} Proof
@@ -428,7 +431,8 @@ def examples(before, after, number=3):
     alone = np.outer(joint.sum(axis=1), joint.sum(axis=0)) * (joint == 0)
     letters = np.outer(*([kjv.vocab[z].isalpha() for z in zs] for zs in (us, vs)))
     for A in (joint * letters, alone * letters):
-        top = np.unravel_index(np.argsort(-A, axis=None, kind="stable")[:number], A.shape)
+        order = np.argsort(-A, axis=None, kind="stable")
+        top = np.unravel_index(order[:number], A.shape)
         yield ", ".join(f"{kjv.vocab[us[x]]} {kjv.vocab[vs[y]]}" for x, y in zip(*top))
 
 
@@ -457,7 +461,8 @@ def frequent(left, right, number):
 SIDES = {"next": (2, 0), "masked": (1, 1)}
 tasks = {name: frequent(*sides, SIZES["contexts"]) for name, sides in SIDES.items()}
 for name, labels in tasks.items():
-    print(f"{name:7s} V = {labels.V}, m = {labels.m}, {labels.support_sizes.mean():.0f}",
+    print(f"{name:7s} V = {labels.V}, m = {labels.m},",
+          f"{labels.support_sizes.mean():.0f}",
           f"words a support, H = {labels.entropy():.2f} nats:",
           "; ".join(labels.contexts[:3]))
 
@@ -508,11 +513,13 @@ def train(kind, labels, **options):
 
 
 READER = {"layers": SIZES["layers"], "positions": True}
-trained = {(kind, name): train(kind, labels, **(READER if kind == "transformer" else {}))
+trained = {(kind, name): train(kind, labels,
+                               **(READER if kind == "transformer" else {}))
            for kind in ("ufm", "transformer") for name, labels in tasks.items()}
 left = [(loss[-1] - tasks[name].entropy()) / (loss[0] - tasks[name].entropy())
         for (_, name), (_, _, loss) in trained.items()]
-print("each has a tenth or less of its first excess over the entropy:", max(left) <= 0.1)
+print("each has a tenth or less of its first excess over the entropy:",
+      max(left) <= 0.1)
 
 # %%
 predicted = {name: factor(solved[SIZES["contexts"], name].L) for name in SIDES}
@@ -637,9 +644,9 @@ for word in ("king", "came", "my", "house", "when", "two"):
 #
 # Not the analysis. What is special is that next tokens follow a chain:
 #
-# - *Writing.* A product of next-token conditionals is the joint distribution, so a text sampled word by word stays inside the supports in the limit. Masks filled at once do not, at any loss.
+# - *Writing.* A product of next-token conditionals is the joint distribution, so a text sampled word by word stays inside the supports in the limit. Masks filled at once do so only where masked tokens are independent given the seen ones.
 # - *Counting.* One pass asks for every token of a window, each in its own context. Masking asks for 15 %, and gets a different context with every draw.
-# - *Contexts.* A prefix has one pattern. With masks, $\hat\pi$ holds the distribution of the patterns, a choice of the person who trains; like all of $\hat\pi$ it enters the path and not $L^{\mathrm{mm}}$.
+# - *Contexts.* A prefix has one pattern. With masks, $\hat\pi$ holds the distribution of the patterns, a choice of the person who trains; like all of $\hat\pi$ it enters the path and not $L^{\mathrm{mm}}$, which sees only the patterns that occur at all.
 # - *Zeros.* Words of a prefix are not usually replaced at random. Where that is done, "never" becomes "rarely".
 #
 # ## What this does not show
