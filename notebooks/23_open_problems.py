@@ -19,8 +19,8 @@
 # Thirteen questions stood at the end of our notes on the paper when this book began. Some now have an answer, and a chapter. This one takes
 # up the rest, each with the smallest computation that moves it, and then asks you to move it further. Four things came out that we had not
 # expected. A token seen once in $N$ does not enter the geometry at once, but by margins that shrink like $\log N/\log\frac1\lambda$. If contexts are
-# normalised, the number of contexts that share a support no longer matters in the limit. Gradient descent, steps by sign and steps by singular vectors each solve a margin problem
-# of their own. And gradient flow from balanced vectors can be locked out of $L^{\mathrm{mm}}$ for good, by the sign of a determinant.
+# normalised, the number of contexts that share a support no longer matters in the limit. Gradient descent, steps by sign and steps by singular vectors each have a margin problem
+# of their own, and in one small world come near its least price. And gradient flow from balanced vectors can be locked out of $L^{\mathrm{mm}}$ for good, by the sign of a determinant.
 #
 # *Fifteen minutes to read, about twenty seconds to run on one CPU core. No GPU is used.*
 
@@ -68,7 +68,7 @@ print(f"{STARTS} starts, {STEPS} steps")
 # | 4 | When is the proxy exact, and how wrong can it be? | a certificate ({prf:ref}`thm-proxy-certificate`), and no bound ({prf:ref}`thm-conjunctions`); no list of forbidden patterns |
 # | 5 | Two supports, trees; three supports | the first two answered ({prf:ref}`prop-two`, {prf:ref}`thm-tree`); three open |
 # | 6 | The smallest $d$ for the supports of a text | [bounds](open-rest), {ref}`ch-how-small`; open |
-# | 7 | When does sparsity overtake frequency? | in symmetric worlds exactly ({prf:ref}`prop-clock`); otherwise measured, {ref}`ch-concepts` |
+# | 7 | When does sparsity overtake frequency? | a clock where there is nothing to overtake ({prf:ref}`prop-clock`); on text measured, {ref}`ch-concepts` |
 # | 8 | Supports grow with the corpus | answered [here](open-rare) for a ridge |
 # | 9 | Contexts nobody trained on | measured in {ref}`ch-architecture` |
 # | 10 | What architecture adds | measured in {ref}`ch-architecture` |
@@ -577,7 +577,7 @@ claim("23.11", max(drift(*textbook, flow(*textbook), 300),
                    *(drift(*start, run, 300) for start, run in zip(starts, runs))))
 
 # %% [markdown]
-# The conjecture of our notes (claim 23.9) fails for small balanced starts and fares better with unbalanced ones. These are on their way to $L^{\mathrm{mm}}$: balance is not needed, because imbalance stays what it was while the norms grow. Some are slow; a single start that we drew first, with nearly singular words, was still nearer to the proxy at the end, and so the worst of ten counts here. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
+# The conjecture of our notes (claim 23.9) fails for small balanced starts and fares better with unbalanced ones. These are on their way to $L^{\mathrm{mm}}$: balance is not needed, because imbalance stays what it was while the norms grow. Some are slow: a single start that we drew first, with nearly singular words, was still nearer to the proxy at the end. So the worst of ten counts here; and claim 23.10 holds for these ten and not for every start, since of sixty others that we tried one was nearer to the proxy too. With the ten times as many of the full scale it has to be expected to fail. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
 #
 # ```{prf:proposition} Balanced flow keeps its orientation
 # :label: prop-orientation
@@ -630,7 +630,8 @@ for name, which in (("same", same), ("other", ~same)):
     if len(first):
         shown[f"balanced, {name} orientation"] = curves[first[0]][0]
 for (name, logits), line in zip(shown.items(), ("-", "--", "-.", ":")):
-    ax.plot(times, [apart(late(logits, 0.7 * t, t), four.L) for t in times], line, label=name)
+    ax.plot(times, [apart(late(logits, 0.7 * t, t), four.L) for t in times], line,
+            label=name)
 gray = apart(centered_support(S4), four.L)
 ax.axhline(gray, color="#555555", linewidth=1)
 ax.text(3, gray + 0.01, "the proxy", fontsize=10)
@@ -763,7 +764,7 @@ claim("23.14", paid["spectral"][1] / least[1])
 claim("23.15", max(paid["sign"][2], paid["adam"][2]) / least[2])
 
 # %% [markdown]
-# Each steepest descent is the cheapest in its own currency, and the first two end next to the least price. Sign descent is a tenth or so above the value of the linear program. Adam, at this length, minimises none of the three, and is far from what signs would give it: its second moments remember the large gradients of the beginning. So the theory of the paper, whose norm is nuclear, is that of gradient descent. *Which geometry a model trained with Muon has is another convex problem*, $\min\lVert L\rVert_2$, whose solution is seldom unique.
+# Each steepest descent is the cheapest in its own currency, and the first two end next to the least price. Sign descent is a tenth or so above the value of the linear program. Adam, at this length, minimises none of the three, and is far from what signs would give it, perhaps because its second moments remember the large gradients of the beginning. So without a ridge the paper's nuclear norm is that of gradient descent; with a ridge, whatever finds the minimum finds it. *Which geometry a model trained with Muon has is another convex problem*, $\min\lVert L\rVert_2$, whose solution is seldom unique.
 #
 # *To go on:* solve that problem for {ref}`ch-simplified`, with its support counts of one to forty, and compare words trained with Muon and with Adam. For soft labels steps of constant length rattle on the supports; what replaces them?
 #
@@ -815,7 +816,8 @@ fig, ax = plt.subplots()
 for (name, curve), line in zip(structure.items(), ("-", "--")):
     ax.plot(np.arange(1, len(curve) + 1), curve, line, label=name)
 ax.axhline(0, color="black", linewidth=1)
-ax.set(xscale="log", xlabel="step", ylabel="excess cosine of words\nthat share a factor")
+ax.set(xscale="log", xlabel="step",
+       ylabel="excess cosine of words\nthat share a factor")
 ax.legend()
 plt.show()
 
