@@ -413,7 +413,8 @@ HTML('<div class="ntp-table"><table><thead><tr><th>supports of the text</th><th>
 
 # %% [markdown]
 # So a count of one book, with no model in it, predicts something of how a model trained by others arranges the same
-# contexts. It is not the shared tokens; a part of it is the probabilities of the text; and a part is neither. For
+# contexts. The shared tokens do not explain it;
+# the cosines of the text's probabilities explain a part, and something is left. For
 # words the relation passes its tests and is close to nothing in size. A correlation of a few hundredths over pairs of
 # words is a fact about many pairs, not about any one.
 #
@@ -620,13 +621,13 @@ print("mixtures of one other word, with the same vector:",
 #
 # ## What to take away
 #
-# - In a real model the words that can come next do go with the angles between contexts: beyond chance, beyond sizes
-#   and common words, beyond the probabilities, and also when the supports are counted in a text that the model did
+# - In a real model the words that can come next do go with the angles between contexts: beyond chance,
+#   beyond sizes and common words, beyond the cosines of the probabilities, and also when the supports are counted in a text that the model did
 #   not write.
 # - The simplest form of the prediction, common words counted, does better than the geometry derived for the limit.
 # - Between words the relation is faint, and the probabilities account for it.
-# - A vocabulary far beyond the dimension forbids this model almost nothing: its supports are small, and its words are
-#   corners.
+# - A vocabulary far beyond the dimension forbids this model little: most of its
+#   effective supports are small enough, and almost all of its words are corners.
 #
 # ## Exercises
 #
