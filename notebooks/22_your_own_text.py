@@ -213,7 +213,7 @@ for context in ("and he", "of the"):
     print(f"{context:8s}", "; ".join(f"{other} {c:.2f}" for other, c in near))
 
 # %% [markdown]
-# Names gather with names, numerals with numerals, verbs in the past with such verbs; *king* is among nouns that stand after *the*, and no
+# Names gather with names, numerals with numerals, verbs in the past with such verbs; *king* is among words that stand after *the*, nouns or not, and no
 # queen is near: what counts is which two tokens came before, nothing else. The list is among the thousand most frequent words (`among=`). Among all words the nearest to a rare one are those that
 # followed the same single context, at cosine one exactly: correct, and no news.
 #
@@ -324,7 +324,8 @@ weather = SoftLabels.from_counts(
     [[8, 3, 0, 0], [2, 5, 1, 0], [0, 2, 6, 2], [0, 0, 3, 9]],
     vocab=days, contexts=[f"after {day}" for day in days])
 own = geometry_report(weather)
-print(own.nearest_contexts("after snow", 3))
+print("; ".join(f"{name} {c:.2f}"
+                for name, c in own.nearest_contexts("after snow", 3)))
 print("the proxy is optimal:", bool(own.numbers["proxy_is_optimal"]))
 
 # %% [markdown]
