@@ -161,8 +161,10 @@ plt.show()
 # $U$, $V$ hold the $u_i$, $v_i$. Then $WH = \sum_i s_i(t)\,u_iv_i^\top$ for all $t$, with
 #
 # $$
-# s_i(t) = \frac{\sigma_i}{1 + (\sigma_i/s_0 - 1)\,e^{-2\sigma_i t}},
-# \qquad t_i = \frac{\log(\sigma_i/s_0-1)}{2\sigma_i}
+# \begin{aligned}
+# s_i(t) &= \frac{\sigma_i}{1 + (\sigma_i/s_0 - 1)\,e^{-2\sigma_i t}}, \\
+# t_i &= \frac{\log(\sigma_i/s_0-1)}{2\sigma_i}
+# \end{aligned}
 # $$
 #
 # the time at which $s_i = \sigma_i/2$, if $\sigma_i>2s_0$. Of two concepts with $\sigma_i>\sigma_j\ge 4.6\,s_0$ the larger has the
@@ -255,8 +257,10 @@ plt.show()
 # $0<\theta<1$ and wait until $t = \theta\log(1/\varepsilon)/\mu_1$. As $\varepsilon\to0$, the logits $L = WH$ have
 #
 # $$
-# \frac{L}{\lVert L\rVert_F} \to ab^\top, \qquad
-# \lVert L\rVert_F = \lVert g\rVert^2\,\varepsilon^{2(1-\theta)}\,(1+o(1)),
+# \begin{aligned}
+# L/\lVert L\rVert_F &\to ab^\top, \\
+# \lVert L\rVert_F &= \lVert g\rVert^2\,\varepsilon^{2(1-\theta)}\,(1+o(1)),
+# \end{aligned}
 # $$
 #
 # and what is left out is of relative order $\varepsilon^{\theta(1-\mu_2/\mu_1)} + \varepsilon^{2(1-\theta)}$. For
@@ -449,7 +453,10 @@ print(f"whole matrices: cosine {cosine(solution, proxy):.2f}")
 # V\sigma/\big(km(ke^a+V-k)\big)$, and
 #
 # $$
-# t = \frac{km}{2\sigma V}\Big[k\big(\operatorname{Ei}(a)-\operatorname{Ei}(a_0)\big) + (V-k)\log\frac a{a_0}\Big].
+# \begin{aligned}
+# t = \frac{km}{2\sigma V}\Big[&k\big(\operatorname{Ei}(a)-\operatorname{Ei}(a_0)\big) \\
+# &+ (V-k)\log\frac a{a_0}\Big].
+# \end{aligned}
 # $$
 #
 # So the flow runs along the regularisation path, and passes the minimiser for the ridge $\lambda$ at that time: about

@@ -78,7 +78,10 @@ print(", ".join(f"{name} {value}" for name, value in SIZES.items()))
 #    $v\notin\mathcal S_j$, with $G = -\nabla\mathrm{CE}(L_\lambda)/\lambda$ and $q = \operatorname{softmax}(L_\lambda)$,
 #
 #    $$
-#    (L_\lambda)_{zj} - (L_\lambda)_{vj} = \log\tfrac1\lambda + \log\frac{\hat\pi_j\, q_{zj}}{\lvert G_{vj}\rvert} .
+#    \begin{aligned}
+#    &(L_\lambda)_{zj} - (L_\lambda)_{vj} \\
+#    &\quad= \log\tfrac1\lambda + \log\frac{\hat\pi_j\, q_{zj}}{\lvert G_{vj}\rvert} .
+#    \end{aligned}
 #    $$
 # ```
 #
