@@ -847,7 +847,7 @@ plt.show()
 #
 # - At a ridge $\lambda$, tokens rarer than $\lambda$ are off the support, and tokens of weight $\lambda^\tau$ hang $\tau$ below it ({prf:ref}`thm-rare`). The jump of $L^{\mathrm{mm}}$ is spread over all powers of $N$.
 # - Contexts of one length choose their own multiplicities ({prf:ref}`thm-unit`): one-hot words form a simplex under any imbalance.
-# - Gradient flow is orientation-bound if it is balanced ({prf:ref}`prop-orientation`), and slow beyond use if a singular value starts small. From unbalanced starts it went to $L^{\mathrm{mm}}$.
+# - Gradient flow is orientation-bound if it is balanced ({prf:ref}`prop-orientation`), and slow beyond use if a singular value starts small. From unbalanced starts it was on its way to $L^{\mathrm{mm}}$, most of the time.
 # - Three steepest descents, three norms ({prf:ref}`prop-currencies`). The nuclear one belongs to gradient descent.
 #
 # ## Exercises
