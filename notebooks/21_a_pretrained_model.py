@@ -38,9 +38,9 @@ from IPython.display import HTML
 
 from ntputils import (SoftLabels, candidate_geometries, center, centered_support, claim,
                       collapse_measures, collapse_ratio, cosine_matrix,
-                      effective_supports, factor, hidden_states, is_argmaxable, load_model,
-                      mantel, off_diagonal_correlation, partial_mantel, scale,
-                      session, shuffle_supports, softmax, solve_ntp_svm)
+                      effective_supports, factor, hidden_states, is_argmaxable,
+                      load_model, mantel, off_diagonal_correlation, partial_mantel,
+                      scale, session, shuffle_supports, softmax, solve_ntp_svm)
 from ntputils.kjv import verses
 from ntputils.plots import show_growth, style
 
@@ -245,7 +245,8 @@ def show_bars(ax, values, title=""):
     names = sorted(values, key=values.get)
     grey = ("shuffled supports", "random, same sizes", "all log-probabilities")
     ax.barh(names, [values[n] for n in names], color=[
-        "C6" if n in grey else "C1" if n in ("NTP-SVM", "proxy") else "C0" for n in names])
+        "C6" if n in grey else "C1" if n in ("NTP-SVM", "proxy") else "C0"
+        for n in names])
     ax.axvline(0, color="C6", linewidth=0.8)
     ax.set(title=title, xlabel="correlation over pairs")
     ax.grid(axis="y", visible=False)
@@ -264,7 +265,8 @@ plt.show()
 # when the cosines of the probabilities are taken out. It is also moderate, and the order of the bars deserves to be
 # read twice. Plain overlap of supports, words in common counted and nothing solved, agrees with the states *better*
 # than the proxy, the proxy better than NTP-SVM, and overlap better than the probabilities do. So which words are
-# possible is what this model's angles follow, more than how probable they are; but the particular geometry that the
+# possible says more of this model's angles than the probabilities as they stand, whose cosines hang on the few most
+# probable words (their logarithms, which weigh all words, say most). But the particular geometry that the
 # theory derives from the supports, with its square root of the Gram matrix and its largest margin, is not the nearest
 # one. One reason may be that the square root comes from balanced factors, which a vanishing ridge gives to a free
 # table; these factors are not balanced, since the last states are normalised.
@@ -287,8 +289,8 @@ claim("21.9", sum(test.p > 0.01 for test in sweep.values()))
 # %% tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.8))
 ax.plot([test.r for test in sweep.values()], list(sweep), "o", label="measured")
-ax.plot([test.null.max() for test in sweep.values()], list(sweep), "|", color="C6", markersize=12,
-        label="largest of 199 shuffles")
+ax.plot([test.null.max() for test in sweep.values()], list(sweep), "|", color="C6",
+        markersize=12, label="largest of 199 shuffles")
 ax.axvline(0, color="C6", linewidth=0.8)
 ax.invert_yaxis()
 ax.set_xlabel("correlation over pairs of contexts")
@@ -310,8 +312,10 @@ plt.show()
 # %%
 often = S.sum(axis=1) >= 3
 unembedding = cosine_matrix(centred[rows[often]].T)
-word_rivals = {name: cosine_matrix(words[often].T) for name, (words, _) in rivals.items()}
-words_r = {name: off_diagonal_correlation(unembedding, A) for name, A in word_rivals.items()}
+word_rivals = {name: cosine_matrix(words[often].T)
+               for name, (words, _) in rivals.items()}
+words_r = {name: off_diagonal_correlation(unembedding, A)
+           for name, A in word_rivals.items()}
 print(f"about {round(often.sum(), -2)} words")
 claim("21.10", mantel(unembedding, word_rivals["NTP-SVM"], rng=rng).p)
 
@@ -321,7 +325,8 @@ claim("21.11", words_r["NTP-SVM"])
 # %%
 raw_words = cosine_matrix(P[rows[often]].T)
 words_r["all probabilities"] = off_diagonal_correlation(unembedding, raw_words)
-claim("21.13", partial_mantel(unembedding, word_rivals["NTP-SVM"], [raw_words], rng=rng).p)
+claim("21.13", partial_mantel(unembedding, word_rivals["NTP-SVM"], [raw_words],
+                              rng=rng).p)
 
 # %%
 gained, words_r["shuffled supports"] = margin(unembedding, S, often)
@@ -390,18 +395,18 @@ claim("21.16", min(contexts_gain, words_gain))
 bags = np.array([[np.sum(row == t) for t in np.unique(C)] for row in C]).T
 places = np.mean(C[:, None] == C[None], axis=2)
 last = (C[:, None, -1] == C[None, :, -1]).astype(float)
-claim("21.17", partial_mantel(states_text, foretold, [cosine_matrix(bags), places, last],
-                              rng=rng).p)
+claim("21.17", partial_mantel(states_text, foretold,
+                              [cosine_matrix(bags), places, last], rng=rng).p)
 
 # %%
-claim("21.18", partial_mantel(states_text, foretold, [cosine_matrix(counted.P.toarray())],
-                              rng=rng).p)
+claim("21.18", partial_mantel(states_text, foretold,
+                              [cosine_matrix(counted.P.toarray())], rng=rng).p)
 
 # %% tags=["remove-input"]
-own = partial_mantel(states_text, foretold, [cosine_matrix(bags), places, last], rng=rng,
-                     permutations=199)
-odds = partial_mantel(states_text, foretold, [cosine_matrix(counted.P.toarray())], rng=rng,
-                      permutations=199)
+own = partial_mantel(states_text, foretold, [cosine_matrix(bags), places, last],
+                     rng=rng, permutations=199)
+odds = partial_mantel(states_text, foretold, [cosine_matrix(counted.P.toarray())],
+                      rng=rng, permutations=199)
 table = [("contexts", off_diagonal_correlation(states_text, foretold)),
          ("contexts, shared tokens taken out", own.r),
          ("contexts, probabilities taken out", odds.r),
@@ -494,7 +499,8 @@ def in_company(*classes):
     """The contexts whose classes of every kind hold at least two of them."""
     kept = np.arange(len(classes[0]))
     while True:
-        few = [np.unique(c[kept], return_inverse=True, return_counts=True) for c in classes]
+        few = [np.unique(c[kept], return_inverse=True, return_counts=True)
+               for c in classes]
         stay = np.all([n[i] > 1 for _, i, n in few], axis=0)
         if stay.all():
             return kept
@@ -514,7 +520,8 @@ claim("21.21", over_chance(H[:, both], support[both])
 
 # %%
 equal = [(c[:, None] == c[None]).astype(float) for c in (support, likeliest)]
-claim("21.20", partial_mantel(states, equal[0], [equal[1]], rng=rng, classes=likeliest).p)
+claim("21.20", partial_mantel(states, equal[0], [equal[1]], rng=rng,
+                              classes=likeliest).p)
 
 # %% [markdown]
 # And self-duality: does the mean state of the contexts before a token point at that token's word?
@@ -577,16 +584,17 @@ def try_guess(words):
 
 
 X = W.astype(float)
+far = np.linalg.norm(centred, axis=1)
 groups = {"at random": rng.choice(lm.V, SIZES["sample"], replace=False),
-          "nearest the mean": np.argsort(np.linalg.norm(centred, axis=1), kind="stable")[:100]}
+          "nearest the mean": np.argsort(far, kind="stable")[:100]}
 verdicts = {}
 for name, words in groups.items():
     guess, first = try_guess(words)
     verdicts[name] = [is_argmaxable(X, z, start=g)
                       for z, g in zip(words[~first], guess[~first])]
     found = [v.argmaxable for v in verdicts[name]]
-    print(f"{name}: {first.sum()} of {len(words)} at once, {found.count(True)} by linear",
-          f"programmes, {found.count(False)} cannot")
+    print(f"{name}: {first.sum()} of {len(words)} at once, {found.count(True)} by",
+          f"linear programmes, {found.count(False)} cannot")
 
 # %%
 claim("21.26", sum(v.argmaxable is None for found in verdicts.values() for v in found))
@@ -595,16 +603,17 @@ claim("21.26", sum(v.argmaxable is None for found in verdicts.values() for v in 
 claim("21.27", sum(v.argmaxable is False for v in verdicts["at random"]))
 
 # %%
-twins = [z for z, v in zip(groups["nearest the mean"][~first], verdicts["nearest the mean"])
+near = verdicts["nearest the mean"]
+twins = [z for z, v in zip(groups["nearest the mean"][~first], near)
          if v.weights is not None]
 print("tokens that cannot come first:", " ".join(lm.words(twins[:6])))
 print("mixtures of one other word, with the same vector:",
-      all(len(v.weights) == 1 for v in verdicts["nearest the mean"] if v.weights))
+      all(len(v.weights) == 1 for v in near if v.weights))
 
 # %% [markdown]
 # Nearly every word is a corner, and a first guess shows it. What remains are *twins*, groups of tokens with exactly
 # the same vector, close to the mean: marks that training hardly met. (Whether they were equal before the weights were
-# rounded to four bits cannot be seen here.) Twins can tie for the first place and no more. Apart from them nothing in
+# rounded to four bits cannot be seen here.) Twins can at best tie for the first place. Apart from them nothing in
 # the sample is out of reach. That is the other side of {prf:ref}`thm-moment`: a few hundred dimensions have room for
 # very many corners. A sample shows nothing of the tokens outside it; the full scale tries ten times as many.
 #
