@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from ntputils import SoftLabels, claim, regularization_path, solve_ntp_svm
+from ntputils import SoftLabels, claim, load_labels, regularization_path, solve_ntp_svm
+from ntputils.low_rank import solve_low_rank
 
-COVERED = {f"23.{i}" for i in range(1, 20)}
+COVERED = {f"23.{i}" for i in range(1, 24)}
 S = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
 
 
@@ -141,7 +142,7 @@ def test_23_7():
 
 
 def test_questions_without_a_threshold_stay_open():
-    assert {verdict(f"23.{i}", 0.5) for i in (8, 14, 15, 19)} == {"open"}
+    assert {verdict(f"23.{i}", 0.5) for i in (8, 14, 15, 19, 21, 23)} == {"open"}
 
 
 def descend(W, H, end):
@@ -242,3 +243,56 @@ def test_23_16_23_17():
     for id_ in ("23.16", "23.17"):
         assert verdict(id_, excess(simplex) / excess(sums)) in ("holds", "holds at this scale")
         assert verdict(id_, excess(sums) / excess(sums)).startswith("fails")
+
+
+def faces(W, S):
+    """How many supports a linear programme finds as faces of the words' hull, in the words' own coordinates."""
+    found = 0
+    for column in S.T:
+        on, off = W[column], W[~column]
+        rows = np.hstack([off, -np.ones((len(off), 1))])     # <w, h> - b <= -1 off, = 0 on the support
+        level = np.hstack([on, -np.ones((len(on), 1))])
+        found += linprog(np.zeros(W.shape[1] + 1), rows, -np.ones(len(off)), level, np.zeros(len(on)),
+                         bounds=(None, None)).status == 0
+    return found
+
+
+def test_23_20():
+    """Words in five dimensions make faces of forty supports of a text; words by chance do not."""
+    text = load_labels("tinystories-counts")
+    S = text.restrict(np.flatnonzero(text.support_sizes <= 20)[:40]).S.toarray().astype(bool)
+    always = min(2 * S.sum(axis=0).max(), len(set(map(bytes, S.T))))
+    L = solve_low_rank(S, 5, tol=1e-2, starts=0).L
+    left, s, _ = np.linalg.svd(L, full_matrices=False)
+    assert s[5] < 1e-9 * s[0]
+    assert faces(left[:, :5] * s[:5], S) == 40
+    assert faces(np.random.default_rng(0).normal(size=(len(S), 5)), S) < 40
+    assert verdict("23.20", 5 / always) == "holds"
+    assert verdict("23.20", always / always) == "fails"
+
+
+def shuffle_p(X, Y):
+    """Share of shuffles of items that correlate as well, cosines about the mean."""
+    def cosines(A):
+        A = A - A.mean(axis=0)
+        A = A / np.linalg.norm(A, axis=1, keepdims=True)
+        return A @ A.T
+
+    rng, (a, b) = np.random.default_rng(0), map(cosines, (X, Y))
+    upper = np.triu_indices(len(a), 1)
+
+    def r(order):
+        return np.corrcoef(a[upper], b[np.ix_(order, order)][upper])[0, 1]
+
+    own = r(np.arange(len(a)))
+    return (1 + sum(r(rng.permutation(len(a))) >= own for _ in range(199))) / 200
+
+
+def test_23_22():
+    """Vectors that factor the solution pass, and so do noisy ones; the same vectors in another order do not."""
+    text = load_labels("tinystories-counts").restrict(np.arange(100))
+    L = solve_ntp_svm(text.S, tol=1e-3).L[:60]
+    rng = np.random.default_rng(1)
+    noisy = L + 0.5 * L.std() * rng.normal(size=L.shape)
+    assert verdict("23.22", shuffle_p(noisy, L)) == "holds at this scale"
+    assert verdict("23.22", shuffle_p(noisy[rng.permutation(60)], L)).startswith("fails")
