@@ -660,7 +660,7 @@ TrainingScrubber(labels, runs, solution, snapshots=9)
 #
 # ## Five seeds
 #
-# Each network above was trained once. Below are five seeds of each, wider and longer, with intervals; the columns are explained in
+# Each network above was trained once. Below are five seeds of each, wider and longer, with intervals; the rows are explained in
 # {ref}`chapter 11 <ch-synthetic>`. The direction comes nearer than above, and no architecture brings it to the bar.
 #
 # :::{results} architectures

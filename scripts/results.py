@@ -168,9 +168,9 @@ def architectures(plan: Plan, language: Language | None = None) -> Table:
     language = language or simplified()
     shown = {"loss - entropy": "excess", "contexts": "contexts", "supports": "supports", "words": "words", "direction": "direction",
              "finite part": "finite", "within / between, by support": "by support", "by next word": "by token", "acute": "acute", "obtuse": "obtuse"}
-    rows = [[reader, *over_seeds([measures(run, language) for run in plan.runs(language, reader)], shown.values())]
-            for reader in READERS]
-    return ["model", *shown], rows
+    ends = {reader: [measures(run, language) for run in plan.runs(language, reader)] for reader in READERS}
+    rows = [[title, *(interval(end[name] for end in ends[reader]) for reader in READERS)] for title, name in shown.items()]
+    return ["measure", *READERS], rows
 
 
 def synthetic_readers(plan: Plan) -> Table:
