@@ -37,7 +37,7 @@ def test_a_table_says_how_it_was_made(made) -> None:
     record = json.loads(text)
     assert record["scale"] == "quick" and record["quick"] and record["device"] == "CPU" and record["seeds"] == [0, 1, 2, 3, 4]
     assert record["settings"]["steps"]["ufm"] == 12 and "torch" in record["versions"] and record["commit"]
-    assert record["columns"] == ["measure", *results.READERS] and len(record["rows"]) == 11
+    assert record["columns"] == ["measure", *results.READERS] and record["rows"][0][0] == "loss - entropy"
     assert all(len(row) == len(record["columns"]) for row in record["rows"])
     assert not re.search(r"/(home|root|tmp|work|Users)/", text)
     assert not list((made[0] / "out").glob("*.part"))
