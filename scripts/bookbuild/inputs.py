@@ -131,11 +131,12 @@ def device() -> str:
 
 
 def surroundings() -> dict[str, str]:
-    """What else decides a notebook's outputs: the scale, the Python version, the device."""
+    """What else decides a notebook's outputs: the scale, the text of chapter 13, the Python version, the device."""
     scale = os.environ.get("NTP_SCALE", "small")
     if scale not in ("small", "full"):
         raise ValueError(f"NTP_SCALE: got {scale!r}, want 'small' or 'full'")
-    return {"scale": scale, "python": platform.python_version(), "device": device()}
+    text = os.environ.get("NTP_TEXT", "")
+    return {"scale": scale, "text": text, "python": platform.python_version(), "device": device()}
 
 
 NEEDS_MODEL = "needs-model"   # the tag of a cell that loads the pretrained model

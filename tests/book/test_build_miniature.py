@@ -90,6 +90,8 @@ def test_lock_and_scale_are_inputs_of_every_notebook(mini) -> None:
     status, output = mini.build(NTP_SCALE="full")
     assert status == 0 and executed(output) == {"01_first", "02_second"}
     assert "full" in mini.page("book/status.html")
+    status, output = mini.build(NTP_SCALE="full", NTP_TEXT="tinystories")
+    assert status == 0 and executed(output) == {"01_first", "02_second"}
     status, output = mini.build(NTP_SCALE="large")
     assert status != 0 and "NTP_SCALE" in output
 
