@@ -812,7 +812,7 @@ for q, T in ((3, 2), (4, 2), (5, 2), (3, 3), (4, 3)):
     solved.append((S, minimum))
     excess = nuclear(centered_support(S)) / minimum - 1
     print(f"q = {q}, T = {T}: {q**T:2d} tokens, rank {T * (q - 1):2d} "
-          f"(proxy {q**T - 1:2d}), excess {excess:6.2%}")
+          f"(proxy {q**T - 1:2d}), excess {abs(excess):6.2%}")
 claim("8.15", max(flaws))
 
 # %%

@@ -794,7 +794,7 @@ for d in (1, 2, 3, 4, 5):
 # that of the problem *without* the limit.
 
 # %%
-print(solve_ntp_svm(all_subsets(6, 2), rank=4).says)
+print(solve_ntp_svm(all_subsets(6, 2), rank=4).says.split(";")[0])
 
 # %% [markdown]
 # So six words in four dimensions can do all pairs for about a third of what the moment curve asks.
