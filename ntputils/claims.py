@@ -1,7 +1,7 @@
 """The claims ledger: every claim of the book is measured by a cell, and the cell says how it came out.
 
-The statement, its source and its threshold stand in `claims.yml`, committed before the first measurement; a notebook
-only measures. What the cell prints is stable between machines (nbval compares it); the raw measurement travels in the
+The statement, its source and its threshold stand in `claims.yml`, committed before the first measurement, and so do
+the labels of the theorems that it checks; a notebook only measures. What the cell prints is stable between machines (nbval compares it); the raw measurement travels in the
 claim's own record.
 """
 
@@ -21,7 +21,7 @@ import yaml
 
 MIME = "application/vnd.ntputils.claim+json"
 VERDICTS = ("holds", "fails", "holds at this scale", "open")
-_FIELDS = {"id", "part", "statement", "source", "threshold", "why", "discussion", "scale_bound"}
+_FIELDS = {"id", "part", "statement", "source", "threshold", "why", "discussion", "of", "scale_bound"}
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 _COMPARE = re.compile(rf"(<=|>=|<|>|==)\s*({_NUMBER})", re.IGNORECASE)
 _BETWEEN = re.compile(rf"in \[({_NUMBER}), ({_NUMBER})\]", re.IGNORECASE)
@@ -75,7 +75,11 @@ def statements() -> dict[str, dict]:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, measured. Shown at the end of a cell it prints its verdict and, on the page, its card."""
+    """One claim, measured. Shown at the end of a cell it prints its verdict and, on the page, its card.
+
+    `discussion` holds the items of the public discussion that it bears on, `of` the labels of the theorems,
+    propositions, lemmas and corollaries of the book that it checks.
+    """
 
     id: str
     part: str
@@ -84,6 +88,7 @@ class Claim:
     threshold: str | None
     why: str
     discussion: tuple[int, ...]
+    of: tuple[str, ...]
     measured: float
     verdict: str
     scale: str
@@ -99,8 +104,8 @@ class Claim:
         exact = int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else float(value)
         shown = exact if math.isfinite(value) else str(value)
         return {"id": self.id, "part": self.part, "statement": self.statement, "source": self.source,
-                "threshold": self.threshold, "why": self.why, "discussion": list(self.discussion), "measured": shown,
-                "verdict": self.verdict, "scale": self.scale, "anchor": self.anchor}
+                "threshold": self.threshold, "why": self.why, "discussion": list(self.discussion), "of": list(self.of),
+                "measured": shown, "verdict": self.verdict, "scale": self.scale, "anchor": self.anchor}
 
     def __repr__(self) -> str:
         bound = "no threshold" if self.threshold is None else f"measured {self.threshold}"
@@ -156,4 +161,5 @@ def claim(id: str, measured: float | bool) -> Claim:  # noqa: A002 - the ledger'
     else:
         verdict = "holds at this scale" if entry.get("scale_bound") else "holds"
     return Claim(id, entry["part"], entry["statement"], entry["source"], threshold, entry["why"],
-                 tuple(entry.get("discussion", ())), float(measured), verdict, os.environ.get("NTP_SCALE", "small"))
+                 tuple(entry.get("discussion", ())), tuple(entry.get("of", ())), float(measured), verdict,
+                 os.environ.get("NTP_SCALE", "small"))

@@ -37,8 +37,16 @@ def test_the_record_is_whole_and_plain():
     bundle = claim("1.1", 1e-15)._repr_mimebundle_()
     record = json.loads(json.dumps(bundle[MIME]))
     assert record["measured"] == 1e-15 and record["verdict"] in VERDICTS and record["anchor"] == "claim-1-1"
-    assert {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "discussion"} <= set(record)
+    assert {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "discussion", "of"} <= set(record)
     assert f'id="{record["anchor"]}"' in bundle["text/html"]
+
+
+def test_a_claim_names_the_statements_that_it_checks(monkeypatch):
+    entry = statements()["1.1"]
+    monkeypatch.setitem(statements(), "1.1", {**entry, "of": ["prop-regroup", "thm-other"]})
+    assert claim("1.1", 0).record()["of"] == ["prop-regroup", "thm-other"]
+    monkeypatch.setitem(statements(), "1.1", {key: value for key, value in entry.items() if key != "of"})
+    assert claim("1.1", 0).record()["of"] == []
 
 
 def test_measurements_that_are_not_finite_fail_and_stay_json():
