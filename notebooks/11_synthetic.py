@@ -203,7 +203,7 @@ claim("11.7", compare(trained["transformer"][1], trained["free vectors"][1]).p)
 #
 # ## Two parts, at two speeds
 #
-# Split the logits of each snapshot: the finite part $P_F L$ should go to $L^{\mathrm{in}}$, and what is left should turn
+# Split the logits of each snapshot: the finite part $P_{\mathcal F} L$ should go to $L^{\mathrm{in}}$, and what is left should turn
 # towards $L^{\mathrm{mm}}$.
 
 # %%
@@ -286,13 +286,6 @@ claim("11.8", max(values[-1] / values[0] for values in ratio.values()))
 # :::{results} synthetic
 # :::
 #
-# ## What this does not show
-#
-# - *Scale.* Sixteen contexts are few.
-# - *A limit.* Training stops, and the figure shows angles that still move at the end.
-# - *A cause.* That a transformer agrees with a prediction from supports does not say that its architecture
-#   does not matter; it says that sixteen contexts with weights to spare do not show it.
-#
 # ## What to take away
 #
 # - Angles computed without training are found by training, by a table and by a transformer, far beyond what chance
@@ -300,22 +293,33 @@ claim("11.8", max(values[-1] / values[0] for values in ratio.values()))
 # - Probabilities are learned in a finite part that settles. The rest turns towards the direction that the supports choose, slowly, and
 #   has not arrived when training stops.
 #
+# ## What this does not show
+#
+# - *Scale.* Sixteen contexts are few.
+# - *A limit.* Training stops, and the figure shows angles that still move at the end.
+# - *A cause.* That a transformer agrees with a prediction from supports does not say that its architecture
+#   does not matter; it says that sixteen contexts with weights to spare do not show it.
+#
 # ## Exercises
 #
 # 1. Train again with `seed=SEED + 1` in `model`. Which of the numbers above move, and by how much? What would you
 #    need to put an interval on them?
 #
-# ```{dropdown} Solution
-# Correlations move in the second digit: the start decides how far the angles have come when training stops. The
-# p-values do not move, because they are at the smallest value that 999 shuffles can give. For an interval, train from
-# at least five seeds and use `bootstrap_interval`.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Correlations move in the second digit: the start decides how far the angles have come when training stops. The
+#    p-values do not move, because they are at the smallest value that 999 shuffles can give. For an interval, train from
+#    at least five seeds and use `bootstrap_interval`.
+#    ```
 #
 # 2. Give every support a word that no other context has. What becomes of the cosines between contexts, in the
 #    prediction, and why?
 #
-# ```{dropdown} Solution
-# They shrink. A private word adds one to each diagonal entry of $S^\top S$ and nothing to the others: contexts become more
-# alike themselves. With $n$ private words each, $\tilde S^\top\tilde S/n$ tends to $I - \tfrac1m\mathbf 1\mathbf 1^\top$ as $n$ grows,
-# and the contexts of the proxy tend to a simplex. On the way the order of the cosines need not stay the same.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    They shrink. A private word adds one to each diagonal entry of $S^\top S$ and nothing to the others: contexts become more
+#    alike themselves. With $n$ private words each, $\tilde S^\top\tilde S/n$ tends to $I - \tfrac1m\mathbf 1\mathbf 1^\top$ as $n$ grows,
+#    and the contexts of the proxy tend to a simplex. On the way the order of the cosines need not stay the same.
+#    ```

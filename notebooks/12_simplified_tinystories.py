@@ -389,7 +389,7 @@ plt.show()
 #
 # ## Two parts, again
 #
-# The paper's figure 5. The finite part $P_FL$ should go to $L^{\mathrm{in}}$ and the rest turn towards $L^{\mathrm{mm}}$; the two
+# The paper's figure 5. The finite part $P_{\mathcal F}L$ should go to $L^{\mathrm{in}}$ and the rest turn towards $L^{\mathrm{mm}}$; the two
 # targets are orthogonal ({prf:ref}`def-path-parts`), so neither learning disturbs the other. For the rest we have more than a limit to hold
 # it against: the *exact* minimisers at a vanishing ridge ({prf:ref}`thm-path`), computed on the same data by convex
 # optimisation, show how near the direction ought to be at a given loss.
@@ -666,16 +666,6 @@ TrainingScrubber(labels, runs, solution, snapshots=9)
 # :::{results} architectures
 # :::
 #
-# ## What this does not show
-#
-# - *Language at large.* Thirty-four supports, multiplied by hand, are not a corpus: real contexts seldom share a support exactly.
-#   {ref}`ch-passages` takes real passages.
-# - *The paper's scale.* Models are smaller and runs shorter than the paper's. No GPU was at hand: `NTP_SCALE=full` has its sizes, and nobody has
-#   run it for this page.
-# - *Solution against proxy.* Here they are nearly parallel, and trained directions are about equally near to both (12.10: if anything, to the proxy).
-#   {ref}`ch-measures` asks which of the two, and of six other predictions, has the better *angles*.
-# - *That architecture does not matter.* All four follow one prediction; what they share beyond it is the matter of {ref}`ch-architecture`.
-#
 # ## What to take away
 #
 # - The heat maps of the paper hold up as numbers: in four architectures angles between supports and between words follow the NTP-SVM
@@ -686,20 +676,34 @@ TrainingScrubber(labels, runs, solution, snapshots=9)
 # - Frequencies do not enter the limit, and do enter what one sees before it: for free vectors in the words, hardly in the contexts. The even
 #   draw of the counts flattered.
 #
+# ## What this does not show
+#
+# - *Language at large.* Thirty-four supports, multiplied by hand, are not a corpus: real contexts seldom share a support exactly.
+#   {ref}`ch-passages` takes real passages.
+# - *The paper's scale.* Models are smaller and runs shorter than the paper's. No GPU was at hand: `NTP_SCALE=full` has its sizes, and nobody has
+#   run it for this page.
+# - *Solution against proxy.* Here they are nearly parallel, and trained directions are about equally near to both (12.10: if anything, to the proxy).
+#   {ref}`ch-measures` asks which of the two, and of six other predictions, has the better *angles*.
+# - *That architecture does not matter.* All four follow one prediction; what they share beyond it is the matter of {ref}`ch-architecture`.
+#
 # ## Exercises
 #
 # 1. Train free vectors ten times as long (`MODELS["free vectors"]`). Before you look: by how much will the excess loss fall, and how far will
 #    the cosine of 12.9 rise?
 #
-# ```{dropdown} Solution
-# The excess falls by another factor of about a hundred. The cosine rises by a few hundredths, to nowhere near the path. To divide the loss by a
-# hundred a margin has to grow by $\log 100$, whatever its size: longer vectors do it, at the angles they have.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    The excess falls by another factor of about a hundred. The cosine rises by a few hundredths, to nowhere near the path. To divide the loss by a
+#    hundred a margin has to grow by $\log 100$, whatever its size: longer vectors do it, at the angles they have.
+#    ```
 #
 # 2. Two contexts have equal supports and no word in common; a third shares four words of five with the first and has another support. Which is nearer to
 #    the first for (a) NTP-SVM, (b) an MLP of random weights, (c) free vectors at the start?
 #
-# ```{dropdown} Solution
-# (a) The second, at cosine one ({prf:ref}`cor-one-point`). (b) The third: four fifths of its input are the same. (c) Neither: free vectors start
-# independent, and each is nearer in half of the cases. Claims 12.6 and 12.7 are these three answers, with many pairs.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    (a) The second, at cosine one ({prf:ref}`cor-one-point`). (b) The third: four fifths of its input are the same. (c) Neither: free vectors start
+#    independent, and each is nearer in half of the cases. Claims 12.6 and 12.7 are these three answers, with many pairs.
+#    ```

@@ -365,10 +365,9 @@ claim("13.12", divided)
 # ```{admonition} Proof
 # :class: dropdown
 #
-# Write $q_{zj} = (1-\varepsilon_j)\,\bar q_{zj}$ on the support, with $\bar q_j$ the distribution that is left when the rest is cut off.
-# Then $\mathrm{KL}(\hat p_j\Vert q_j) = -\log(1-\varepsilon_j) + \mathrm{KL}(\hat p_j\Vert\bar q_j)$, the last term is not negative and zero only for
-# $\bar q_j = \hat p_j$, and $\mathrm{CE}(L)-\mathcal H$ is the mean of the left side over $\hat\pi$. The second inequality is
-# Jensen's, as $-\log(1-x)$ is convex; the third is $\log(1-x)\le -x$.
+# In {prf:ref}`prop-split` the odds of leaving are $r_j = \varepsilon_j/(1-\varepsilon_j)$, so that $\log(1+r_j) = -\log(1-\varepsilon_j)$; the other
+# term is not negative, and zero exactly where the proportions are right. The second inequality is Jensen's, as $-\log(1-x)$ is
+# convex; the third is $\log(1-x)\le -x$.
 # ```
 #
 # So $\varepsilon \le 1 - e^{-(\mathrm{CE}-\mathcal H)}$: a model within a tenth of a nat of the bound leaves the text with at most one piece in ten,
@@ -608,6 +607,16 @@ plt.show()
 # is best predicted by $\varepsilon = \ell$. This is the plain meaning of a direction that grows for ever: $L^{\mathrm{mm}}$ is the limit of a
 # model that believes its sample. The theory speaks of that limit, and a practitioner stops long before it.
 #
+# ## What to take away
+#
+# - On a hundred passages of real text the geometry that a transformer and free vectors arrive at follows the supports, far beyond chance. The supports
+#   are nearly all single pieces, so what is predicted is mostly the geometry of imbalanced one-hot labels, and the proxy is exactly right for it. The
+#   free vectors come near it; the transformer is further from it when its loss has arrived.
+# - The probability of saying what never followed is at most the excess loss ({prf:ref}`prop-loss-budget`), and a sampler stays on the text for $t$
+#   pieces with a chance of at least $e^{-t(\mathrm{CE}-\mathcal H)}$ if the text is one loop, and about that if it has ends ({prf:ref}`prop-staying`). No ridge, margin or architecture enters.
+# - Leaving a finite text is not an error as such. Other passages leave it more often than the trained model does.
+# - A similarity score should be read next to its value for unrelated vectors, and its constants next to the size of what they are added to.
+#
 # ## What this does not show
 #
 # - *The paper's size.* The authors train twelve layers of width 512 for 600 epochs on whole stories. This page has two layers, a width just above $V$, a
@@ -619,31 +628,25 @@ plt.show()
 #   how fast each context goes.
 # - *An interval.* One draw of passages and one seed.
 #
-# ## What to take away
-#
-# - On a hundred passages of real text the geometry that a transformer and free vectors arrive at follows the supports, far beyond chance. The supports
-#   are nearly all single pieces, so what is predicted is mostly the geometry of imbalanced one-hot labels, and the proxy is exactly right for it. The
-#   free vectors come near it; the transformer is further from it when its loss has arrived.
-# - The probability of saying what never followed is at most the excess loss ({prf:ref}`prop-loss-budget`), and a sampler stays on the text for $t$
-#   pieces with a chance of at least $e^{-t(\mathrm{CE}-\mathcal H)}$ if the text is one loop, and about that if it has ends ({prf:ref}`prop-staying`). No ridge, margin or architecture enters.
-# - Leaving a finite text is not an error as such. Other passages leave it more often than the trained model does.
-# - A similarity score should be read next to its value for unrelated vectors, and its constants next to the size of what they are added to.
-#
 # ## Exercises
 #
 # 1. A model is within $\delta$ of the entropy bound, and the text is one long loop without ends. How small must $\delta$ be for the model to write a thousand
 #    tokens without leaving the text, with a chance of at least one half?
 #
-# ```{dropdown} Solution
-# $e^{-1000\,\delta}\ge\tfrac12$ holds for $\delta\le\log 2/1000$, seven ten-thousandths of a nat. A loss that is reported to two decimals
-# does not tell such a model from one that leaves several times as often.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    $e^{-1000\,\delta}\ge\tfrac12$ holds for $\delta\le\log 2/1000$, seven ten-thousandths of a nat. A loss that is reported to two decimals
+#    does not tell such a model from one that leaves several times as often.
+#    ```
 #
 # 2. Show that {prf:ref}`prop-loss-budget` cannot be turned round: for each $\varepsilon_0 > 0$ and each $M$ there are labels and logits with $\varepsilon\le\varepsilon_0$
 #    and $\mathrm{CE}-\mathcal H\ge M$.
 #
-# ```{dropdown} Solution
-# One context, two tokens with $\hat p = \tfrac12$ each, a third off the support. Give the first two the probabilities $1-\varepsilon_0-\eta$ and $\eta$.
-# The mass off the support is $\varepsilon_0$ for every $\eta$, and the excess is at least $\tfrac12\log(1/\eta)-\log2$. So a model can keep to its supports and have the
-# proportions wrong; for one-hot contexts it cannot: there the excess is $-\log(1-\varepsilon_j)$ exactly.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    One context, two tokens with $\hat p = \tfrac12$ each, a third off the support. Give the first two the probabilities $1-\varepsilon_0-\eta$ and $\eta$.
+#    The mass off the support is $\varepsilon_0$ for every $\eta$, and the excess is at least $\tfrac12\log(1/\eta)-\log2$. So a model can keep to its supports and have the
+#    proportions wrong; for one-hot contexts it cannot: there the excess is $-\log(1-\varepsilon_j)$ exactly.
+#    ```

@@ -186,8 +186,8 @@ plt.show()
 # (This is the theorem of Eckart and Young, said of angles.)
 # ```
 #
-# Centring the logits does not raise their rank, so the ceiling holds for what we measure. (Taking the finite part away can raise it: $\langle P_FL,
-# L^{\mathrm{mm}}\rangle = 0$, so the cosine grows by the factor $\|L\|/\|L - P_FL\|$, which is near one here.)
+# Centring the logits does not raise their rank, so the ceiling holds for what we measure. (Taking the finite part away can raise it: $\langle P_{\mathcal F}L,
+# L^{\mathrm{mm}}\rangle = 0$, so the cosine grows by the factor $\|L\|/\|L - P_{\mathcal F}L\|$, which is near one here.)
 
 # %%
 def cosine(A, B):
@@ -425,21 +425,21 @@ claim("14.8", np.mean(ratios))
 # $\nu(d)$ be the least nuclear norm of feasible logits of rank at most $d$, as before, and call feasible logits of that norm and rank *cheapest*.
 #
 # Separating the supports is not all that is asked of $d$ dimensions; the log-odds have to fit in as well. Say that the log-odds are *within reach* of $L^\circ$ if there are
-# matrices $G_R$ of rank at most $d$ with $P_FG_R = L^{\mathrm{in}}$ and $G_R/R \to L^\circ$ as $R\to\infty$.
+# matrices $G_R$ of rank at most $d$ with $P_{\mathcal F}G_R = L^{\mathrm{in}}$ and $G_R/R \to L^\circ$ as $R\to\infty$.
 #
 # ```{prf:theorem} The path in few dimensions
 # :label: thm-narrow-path
 #
 # Let the log-odds be within reach of some cheapest $L^\circ$. Let $(W_\lambda, H_\lambda)$ minimise $F_\lambda$ in $d$ dimensions, and $L_\lambda = W_\lambda H_\lambda$. As $\lambda \to 0$:
 #
-# 1. $\mathrm{CE}(L_\lambda) \to \mathcal H$ and $P_FL_\lambda \to L^{\mathrm{in}}$;
+# 1. $\mathrm{CE}(L_\lambda) \to \mathcal H$ and $P_{\mathcal F}L_\lambda \to L^{\mathrm{in}}$;
 # 2. $\|L_\lambda\|_* / \log\frac1\lambda \to \nu(d)$;
 # 3. every limit point of $L_\lambda/\log\frac1\lambda$ is a cheapest matrix of rank at most $d$. So if there is only one, $L_\lambda/\|L_\lambda\|$ tends to its direction.
 #
 # The log-odds are within reach of $L^\circ$, for all probabilities, if one of these holds:
 #
 # - (a) $d \ge \operatorname{rank}L^\circ + e$, where $e$ is the largest $k_j - 1 - \dim\operatorname{aff}\{w^\circ_z : z\in\mathcal S_j\}$, $L^\circ = W^\circ H^\circ$ with $W^\circ$ of full column rank;
-# - (b) $L^\circ = W^\circ H^\circ$ in $d$ dimensions, and $(X, Y) \mapsto P_F(XH^\circ + W^\circ Y)$ is onto $F$.
+# - (b) $L^\circ = W^\circ H^\circ$ in $d$ dimensions, and $(X, Y) \mapsto P_{\mathcal F}(XH^\circ + W^\circ Y)$ is onto $F$.
 # ```
 #
 # ```{admonition} Proof
@@ -461,7 +461,7 @@ claim("14.8", np.mean(ratios))
 # *(a)* Let $X \in \mathbb R^{V\times e}$ be generic. Then the words $(w^\circ_z, x_z)$ are affinely independent on each support, and there are $\delta_j, y_j$ for which $W^\circ\delta_j + Xy_j$ has the log-odds of context $j$. Take $G_R =
 # W^\circ(RH^\circ + \delta) + Xy$, of rank at most $\operatorname{rank}L^\circ + e$.
 #
-# *(b)* Take $G_R = (W^\circ + \frac1RX)(RH^\circ + Y) = RL^\circ + (XH^\circ + W^\circ Y) + \frac1RXY$. As $P_FL^\circ = 0$, we need $P_F(XH^\circ + W^\circ Y) + \frac1RP_F(XY) = L^{\mathrm{in}}$. With a linear right inverse of the map in (b) this is an equation for a fixed point, and a contraction on a ball if
+# *(b)* Take $G_R = (W^\circ + \frac1RX)(RH^\circ + Y) = RL^\circ + (XH^\circ + W^\circ Y) + \frac1RXY$. As $P_{\mathcal F}L^\circ = 0$, we need $P_{\mathcal F}(XH^\circ + W^\circ Y) + \frac1RP_F(XY) = L^{\mathrm{in}}$. With a linear right inverse of the map in (b) this is an equation for a fixed point, and a contraction on a ball if
 # $R$ is large.
 # ```
 #
@@ -801,13 +801,6 @@ plt.show()
 # So, for large models as they are: theory can promise that the loss reaches its floor if effective supports are small; the geometry of $L^{\mathrm{mm}}$ is out of reach by the ceiling. In its place
 # {prf:ref}`thm-narrow-path` names a price, $\nu(d)$, and not yet a picture.
 #
-# ## What this does not show
-#
-# - *A limit without a ridge.* All runs of AdamW stop, and angles still move. Whether they would end where the ridge leads, at small $d$, is open.
-# - *Global minima.* Below the rank each value of $\nu(d)$ and each path is the best of a few starts of a local method.
-# - *Language at scale.* Thirty-four supports, a hundred words. The spectrum of a real text was looked at through its proxy, and one text was.
-# - *Transformers.* At the small scale they are in the table of five seeds only; {ref}`ch-architecture` compares architectures, {ref}`ch-passages` takes whole passages, {ref}`ch-measures` asks which measure of likeness to trust.
-#
 # ## What to take away
 #
 # - The loss does not need $d > V$: here it comes to the entropy from sixteen dimensions on, less than a sixth of $V$.
@@ -816,17 +809,28 @@ plt.show()
 # - Below the rank, a ridge leads to the cheapest feasible logits of rank $d$: their price is found in training to within a few per cent. There are many of nearly that price, so that no single geometry is predicted.
 # - Without a ridge, at widths and lengths of training that one can afford, width matters everywhere, and logits are further from $L^{\mathrm{mm}}$ the narrower the model. Correlations of angles stay above chance all the way down, though not far above it at the end.
 #
+# ## What this does not show
+#
+# - *A limit without a ridge.* All runs of AdamW stop, and angles still move. Whether they would end where the ridge leads, at small $d$, is open.
+# - *Global minima.* Below the rank each value of $\nu(d)$ and each path is the best of a few starts of a local method.
+# - *Language at scale.* Thirty-four supports, a hundred words. The spectrum of a real text was looked at through its proxy, and one text was.
+# - *Transformers.* At the small scale they are in the table of five seeds only; {ref}`ch-architecture` compares architectures, {ref}`ch-passages` takes whole passages, {ref}`ch-measures` asks which measure of likeness to trust.
+#
 # ## Exercises
 #
 # 1. In what dimension does the ceiling for one-hot supports with every token once, $L^{\mathrm{mm}} = I - \frac1V\mathbf 1\mathbf 1^\top$, reach one half? What does that say of $d = 4096$, $V = 128{,}256$?
 #
-# ```{dropdown} Solution
-# All $V - 1$ singular values are one, so the ceiling is $\sqrt{d/(V-1)}$: one half at a quarter of the words, and 0.18 for those sizes. A flat spectrum is the worst case for a narrow model. Text is kinder, because frequent tokens make a few
-# directions large.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    All $V - 1$ singular values are one, so the ceiling is $\sqrt{d/(V-1)}$: one half at a quarter of the words, and 0.18 for those sizes. A flat spectrum is the worst case for a narrow model. Text is kinder, because frequent tokens make a few
+#    directions large.
+#    ```
 #
 # 2. Repeat the sweep at $d = 16$ with `optimizer="sgd"`, `lr=5.0`. Is the shortfall of the direction a matter of Adam?
 #
-# ```{dropdown} Solution
-# No. Gradient descent without a ridge ends, after a few thousand steps, at about the same angle. From small weights training begins with frequencies, in few directions, and the way from there to the limit is measured in logarithms, whatever the optimiser.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    No. Gradient descent without a ridge ends, after a few thousand steps, at about the same angle. From small weights training begins with frequencies, in few directions, and the way from there to the limit is measured in logarithms, whatever the optimiser.
+#    ```

@@ -553,23 +553,23 @@ print("structural {:.2f}, its floor {:.2f}; between supports {:.2f}".format(
 # training (`candidate_geometries`). Four know supports only: $S$ and the centred $\tilde S$ (*raw*: their columns are
 # the contexts, their rows the words), and the balanced factors of $\tilde S$ (the *proxy*) and of $L^{\mathrm{mm}}$
 # (*NTP-SVM*). Four know probabilities: $P$, positive PMI and the log-odds $L^{\mathrm{in}}$, raw, and the factors of
-# the centred joint distribution $M = P_VP\operatorname{diag}(\hat\pi)$ (*frequencies*).
+# the centred joint distribution $M_0 = P_VP\operatorname{diag}(\hat\pi)$ (*frequencies*).
 #
 # Early training should favour frequencies, and one can say more.
 #
 # ```{prf:proposition} The first steps
 # :label: prop-first-steps
 #
-# Replace the gradient of the loss by its value at zero logits, $-M$, and let the entries of $W_0$ and $H_0$ be
+# Replace the gradient of the loss by its value at zero logits, $-M_0$, and let the entries of $W_0$ and $H_0$ be
 # independent with mean zero and one variance. Then gradient flow, at time $t$, has $\mathbb E\,H^\top H$ proportional
-# to $\cosh\!\big(2t\,(M^\top M)^{1/2}\big)$ and $\mathbb E\,WW^\top$ to $\cosh\!\big(2t\,(MM^\top)^{1/2}\big)$.
+# to $\cosh\!\big(2t\,(M_0^\top M_0)^{1/2}\big)$ and $\mathbb E\,WW^\top$ to $\cosh\!\big(2t\,(M_0M_0^\top)^{1/2}\big)$.
 # ```
 #
 # ```{admonition} Proof
 # :class: dropdown
 #
-# $\dot W = MH^\top$ and $\dot H^\top = M^\top W$, so with $M = U\Sigma V^\top$, $H^\top = \cosh(t(M^\top
-# M)^{1/2})H_0^\top + V\sinh(t\Sigma)U^\top W_0$. The two terms are uncorrelated, and $\cosh^2+\sinh^2$ is $\cosh$ of
+# $\dot W = M_0H^\top$ and $\dot H^\top = M_0^\top W$, so with $M_0 = U\Sigma V^\top$, $H^\top = \cosh(t(M_0^\top
+# M_0)^{1/2})H_0^\top + V\sinh(t\Sigma)U^\top W_0$. The two terms are uncorrelated, and $\cosh^2+\sinh^2$ is $\cosh$ of
 # the double. The same for $W$.
 # ```
 #
@@ -734,7 +734,7 @@ claim("15.26", max(test.p for test in other))
 # - *Early*, one prediction is good, that of the first steps, and it uses frequencies only. The balanced factors of
 #   the joint distribution are not it: claim 15.13, which we had staked on them, fails. For contexts they lead in the
 #   very first steps only, and at the stage that we had named even supports do better. What grows
-#   is a hyperbolic cosine, of which $(M^\top M)^{1/2}$ is a poor picture. The *middle* is nobody's, though for words
+#   is a hyperbolic cosine, of which $(M_0^\top M_0)^{1/2}$ is a poor picture. The *middle* is nobody's, though for words
 #   frequencies come nearest.
 # - *Late*, whatever has the pattern of the support does well, be its entries ones, probabilities or PMI. The balanced
 #   joint distribution falls behind NTP-SVM on the true frequencies. On drawn counts, which are nearly the support, the two are level;
@@ -1088,14 +1088,6 @@ claim("15.25", min(np.quantile(found[:, 0], 0.1) for found in many.values()))
 # 7. **More than one language**, with quantiles.
 # ```
 #
-# ## What this does not show
-#
-# - *Long training.* A thousand steps of Adam are few, and the full scale was not run here. The exact path says where
-#   longer training would have to go if it followed the path; that it does is not proved.
-# - *Independence of languages.* Seeds vary, the language of the five-seed runs does not; the many languages are small.
-# - *Large readers.* The reader here is a small perceptron. {ref}`ch-architecture` has the others, {ref}`ch-passages`
-#   real text.
-#
 # ## What to take away
 #
 # - The authors' structural correlation gives $d/(d+n)$ to unrelated vectors, because diagonals agree; so does CKA.
@@ -1106,21 +1098,33 @@ claim("15.25", min(np.quantile(found[:, 0], 0.1) for found in many.values()))
 #   NTP-SVM knows beyond it appears when a ridge is nearly gone.
 # - In support acute; off support, nearly a right angle.
 #
+# ## What this does not show
+#
+# - *Long training.* A thousand steps of Adam are few, and the full scale was not run here. The exact path says where
+#   longer training would have to go if it followed the path; that it does is not proved.
+# - *Independence of languages.* Seeds vary, the language of the five-seed runs does not; the many languages are small.
+# - *Large readers.* The reader here is a small perceptron. {ref}`ch-architecture` has the others, {ref}`ch-passages`
+#   real text.
+#
 # ## Exercises
 #
 # 1. Two matrices of cosines, $n=16$, have off the diagonal mean zero and standard deviation $\tfrac18$ each, and are
 #    *exactly opposite* there, $r=-1$. What is the structural correlation?
 #
-# ```{dropdown} Solution
-# $\tan\alpha = \tan\beta = \sqrt{16}\cdot\tfrac18 = \tfrac12$, so $\cos^2\alpha = \tfrac45$ and
-# $\sin^2\alpha=\tfrac15$: the lemma gives $\cos\alpha\cos\beta - \sin\alpha\sin\beta = \tfrac35$. Two geometries that
-# contradict each other in every pair score 0.6.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    $\tan\alpha = \tan\beta = \sqrt{16}\cdot\tfrac18 = \tfrac12$, so $\cos^2\alpha = \tfrac45$ and
+#    $\sin^2\alpha=\tfrac15$: the lemma gives $\cos\alpha\cos\beta - \sin\alpha\sin\beta = \tfrac35$. Two geometries that
+#    contradict each other in every pair score 0.6.
+#    ```
 #
 # 2. Two seeds correlate like $\rho$. You average the cosines of $k$ seeds. What is the ceiling now? How many seeds
 #    lift it from 0.86 to 0.96?
 #
-# ```{dropdown} Solution
-# Averaging leaves $T$ and divides the variance of the noise by $k$: with $\operatorname{var}T = \rho$ and noise
-# $1-\rho$, the ceiling is $\sqrt{\rho/(\rho+(1-\rho)/k)}$. For $\rho = 0.74$ five seeds are enough.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Averaging leaves $T$ and divides the variance of the noise by $k$: with $\operatorname{var}T = \rho$ and noise
+#    $1-\rho$, the ceiling is $\sqrt{\rho/(\rho+(1-\rho)/k)}$. For $\rho = 0.74$ five seeds are enough.
+#    ```

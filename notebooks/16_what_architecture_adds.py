@@ -809,6 +809,15 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 # :::{results} agreement
 # :::
 #
+# ## What to take away
+#
+# - Seen through cosines, a table and a transformer differ no more than their random starts make them. Deal the word strings at
+#   random, and the transformer still finds the geometry of the supports.
+# - Reading need not pull. The encoder without room, a mean of word vectors, is pulled far; networks hardly.
+# - A context is mostly the sum of its *next* words. It is an average of its *own* words only where the architecture
+#   leaves no choice.
+# - What architecture adds is an answer for contexts that nobody trained on.
+#
 # ## What this does not show
 #
 # - *Natural text.* The wordings are a recipe. In text, contexts of equal support seldom share four of five words, and
@@ -821,33 +830,28 @@ print(f"spread of lengths: predicted {spread(H_mm):.1f};",
 # - *All of the likeness.* A bag of words and words in place are two measures of input; an encoder may be pulled by a
 #   third.
 #
-# ## What to take away
-#
-# - Seen through cosines, a table and a transformer differ no more than their random starts make them. Deal the word strings at
-#   random, and the transformer still finds the geometry of the supports.
-# - Reading need not pull. The encoder without room, a mean of word vectors, is pulled far; networks hardly.
-# - A context is mostly the sum of its *next* words. It is an average of its *own* words only where the architecture
-#   leaves no choice.
-# - What architecture adds is an answer for contexts that nobody trained on.
-#
 # ## Exercises
 #
 # 1. Two contexts of equal weight have the same words in another order and disjoint supports of one word each. How low
 #    can the loss of the mean of word vectors get on them, whatever the dimension?
 #
-# ```{dropdown} Solution
-# Both contexts have one vector, hence one distribution $q$, and the loss is $-\tfrac12(\log q_1 + \log q_2) \ge \log
-# 2$, with equality at $q = (\tfrac12,\tfrac12)$. The entropy bound is zero. In general contexts that an encoder
-# cannot tell apart cost at least $\sum_j\pi_j\,\mathrm{KL}(\hat p_j\Vert\bar p)$ over the bound, $\bar p$ being their
-# mixture with the weights $\pi_j$.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Both contexts have one vector, hence one distribution $q$, and the loss is $-\tfrac12(\log q_1 + \log q_2) \ge \log
+#    2$, with equality at $q = (\tfrac12,\tfrac12)$. The entropy bound is zero. In general contexts that an encoder
+#    cannot tell apart cost at least $\sum_j\pi_j\,\mathrm{KL}(\hat p_j\Vert\bar p)$ over the bound, $\bar p$ being their
+#    mixture with the weights $\pi_j$.
+#    ```
 #
 # 2. Deal strings within supports only: `ids` reordered so that each context gets the string of another of equal
 #    support. Which of the figures may change for free vectors, for the mean, for a transformer?
 #
-# ```{dropdown} Solution
-# For free vectors none that does not use the strings. The prediction and the likeness of openings stay, so for
-# readers the changes are slight: a string now comes with the probabilities of another context of the same support.
-# This is the shuffle of {prf:ref}`prop-within-supports`, before training instead of after. For free vectors the two
-# are the same thing, and for readers they are not: an encoder trained on the shuffled strings has read *these*.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    For free vectors none that does not use the strings. The prediction and the likeness of openings stay, so for
+#    readers the changes are slight: a string now comes with the probabilities of another context of the same support.
+#    This is the shuffle of {prf:ref}`prop-within-supports`, before training instead of after. For free vectors the two
+#    are the same thing, and for readers they are not: an encoder trained on the shuffled strings has read *these*.
+#    ```

@@ -800,6 +800,16 @@ widget
 # away, and participles share an orthant with marks and prepositions; take the second away instead, and articles and
 # possessives do.
 #
+# ## What to take away
+#
+# - Concepts are singular triples of the centred supports. The first of a text is how many contexts a word follows.
+#   The next carry grammar, far beyond what chance gives, and are found again in the other half of the text.
+# - On the square loss larger concepts are learned first, each along its own logistic curve. On the cross-entropy the
+#   first direction is that of $M_0$, which is frequency, and supports take over later.
+# - When they do could be told here, to within a factor of about two, by the ridge at which it happens on the
+#   regularisation path and the size of the start. It is not a law.
+# - A concept is only as well defined as the gap to its neighbours. Signs of small scores mean nothing.
+#
 # ## What this does not show
 #
 # - *Pretrained models.* The follow-up paper finds concepts in them; nothing here was trained on more than counts of a
@@ -811,33 +821,27 @@ widget
 #   {cite}`zhao2026structure`. Free vectors cannot show that, since nothing ties their contexts.
 # - *Adam.* Its first steps are signs of gradients; see the first exercise.
 #
-# ## What to take away
-#
-# - Concepts are singular triples of the centred supports. The first of a text is how many contexts a word follows.
-#   The next carry grammar, far beyond what chance gives, and are found again in the other half of the text.
-# - On the square loss larger concepts are learned first, each along its own logistic curve. On the cross-entropy the
-#   first direction is that of $M_0$, which is frequency, and supports take over later.
-# - When they do could be told here, to within a factor of about two, by the ridge at which it happens on the
-#   regularisation path and the size of the start. It is not a law.
-# - A concept is only as well defined as the gap to its neighbours. Signs of small scores mean nothing.
-#
 # ## Exercises
 #
 # 1. Train with `optimizer="adam"`, `lr=3e-3`, and look at the first direction when a hundredth of the excess is gone.
 #    Is it that of $M_0$? Why, or why not?
 #
-# ```{dropdown} Solution
-# It is not. Its cosine with the first direction of $M_0$ is far below that of gradient descent, and no higher than
-# with the first direction of the supports. Adam divides every entry of the gradient by a running root mean square of
-# that entry. At the start this makes all entries move at about the same speed, whatever their size, so that $W$ moves
-# along the signs of $M_0H^\top$ and not along $M_0H^\top$. The theorem needs the linear flow.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    It is not. Its cosine with the first direction of $M_0$ is far below that of gradient descent, and no higher than
+#    with the first direction of the supports. Adam divides every entry of the gradient by a running root mean square of
+#    that entry. At the start this makes all entries move at about the same speed, whatever their size, so that $W$ moves
+#    along the signs of $M_0H^\top$ and not along $M_0H^\top$. The theorem needs the linear flow.
+#    ```
 #
 # 2. Let each inner node of a tree have $b$ branches instead of two. What are the sizes of the concepts, and how many
 #    has each node?
 #
-# ```{dropdown} Solution
-# A score that is constant on each branch of a node with $n$ leaves, sums to zero, and vanishes elsewhere is
-# multiplied by $n/b+n/b^2+\dots+1 = (n-1)/(b-1)$. There are $b-1$ independent ones. So the sizes are
-# $\sqrt{(n-1)/(b-1)}$, each $b-1$ times.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    A score that is constant on each branch of a node with $n$ leaves, sums to zero, and vanishes elsewhere is
+#    multiplied by $n/b+n/b^2+\dots+1 = (n-1)/(b-1)$. There are $b-1$ independent ones. So the sizes are
+#    $\sqrt{(n-1)/(b-1)}$, each $b-1$ times.
+#    ```

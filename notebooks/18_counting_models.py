@@ -102,7 +102,7 @@ print(f"V = {labels.V} words, m = {labels.m} contexts, n = {labels.n}",
 #
 # ## On the supports: one matrix
 #
-# The authors call the finite part of the logits "PMI-like". How like? Write $\mathrm{PMI}_{zj} = \log\frac{P(z,j)}{P(z)P(j)}$.
+# The authors call the finite part of the logits "PMI-like", and {ref}`chapter 5 <ch-sparse-plus-low-rank>` said in which sense. Here is the statement that we shall lean on. Write $\mathrm{PMI}_{zj} = \log\frac{P(z,j)}{P(z)P(j)}$.
 #
 # ```{prf:proposition} PMI inside the supports
 # :label: prop-pmi-inside
@@ -738,6 +738,13 @@ NeighboursWidget([labels.vocab[z] for z in frequent],
 # In a sentence, without the panel: neighbours are words that could take each other's place after the same two words, numbers with numbers and auxiliaries with
 # auxiliaries, under every geometry; which of them comes first is another matter under each.
 #
+# ## What to take away
+#
+# - On the supports, next-token prediction and PMI are one matrix, up to the words' own frequencies.
+# - Zeros decide the rest. Smoothing is a path with the same finite part as training and the proxy for its direction. SGNS has a margin problem of its own, inside that of NTP.
+# - The SVD that gives the geometry is that of $L^{\mathrm{mm}}$, or nearly of $\tilde S$: not that of co-occurrence probabilities.
+# - The centred support is a fair embedding of contexts, made by counting: its neighbours foretell which zeros fill. A model trained on the loss does it better.
+#
 # ## What this does not show
 #
 # - *The usual count models.* Ours see two words to the left. A window to both sides, more text and tuned weights would make PPMI, SGNS and GloVe
@@ -747,29 +754,26 @@ NeighboursWidget([labels.vocab[z] for z in frequent],
 # - *The limit.* SGNS and the trained vectors stop early and have few dimensions. {prf:ref}`prop-sgns` and {prf:ref}`thm-path` are about a ridge that vanishes.
 # - *Other text.* One translation of one book, in its own English.
 #
-# ## What to take away
-#
-# - On the supports, next-token prediction and PMI are one matrix, up to the words' own frequencies.
-# - Zeros decide the rest. Smoothing is a path with the same finite part as training and the proxy for its direction. SGNS has a margin problem of its own, inside that of NTP.
-# - The SVD that gives the geometry is that of $L^{\mathrm{mm}}$, or nearly of $\tilde S$: not that of co-occurrence probabilities.
-# - The centred support is a fair embedding of contexts, made by counting: its neighbours foretell which zeros fill. A model trained on the loss does it better.
-#
 # ## Exercises
 #
 # 1. For which counts does $P_V\log p^{(\epsilon)}$ point exactly to the proxy, for every $\epsilon$? What happens to $c$ if every count is doubled, and why should
 #    that not worry anyone?
 #
-# ```{dropdown} Solution
-# By {prf:ref}`prop-smoothing` the finite part has to vanish, and the scales $\log\frac1\epsilon+\bar a_j$ to be equal: all counts that are not zero are one and
-# the same number $g$ (or $\tilde S$ has columns of zeros, where they do not matter). Then the direction is the proxy's and $c = |\log g|$, which is zero only for
-# $g=1$. Doubling all counts adds $\log 2\,\tilde S$ to what $c$ measures. But it is the same smoothing with $\epsilon/2$: $\epsilon$ has the unit of a count. The angle to the
-# proxy depends on $\epsilon$ over the size of the counts alone.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    By {prf:ref}`prop-smoothing` the finite part has to vanish, and the scales $\log\frac1\epsilon+\bar a_j$ to be equal: all counts that are not zero are one and
+#    the same number $g$ (or $\tilde S$ has columns of zeros, where they do not matter). Then the direction is the proxy's and $c = |\log g|$, which is zero only for
+#    $g=1$. Doubling all counts adds $\log 2\,\tilde S$ to what $c$ measures. But it is the same smoothing with $\epsilon/2$: $\epsilon$ has the unit of a count. The angle to the
+#    proxy depends on $\epsilon$ over the size of the counts alone.
+#    ```
 #
 # 2. One word follows each of $V$ contexts, a different one each time: $S = I$. Compare the problem of {prf:ref}`prop-sgns` with NTP-SVM.
 #
-# ```{dropdown} Solution
-# NTP-SVM has $I-\frac1V\mathbf1\mathbf1^\top$, of norm $V-1$. For SGNS, average a solution over all simultaneous permutations of words and contexts: it stays feasible, its norm does not
-# grow, and it has the form $aI+b\mathbf 1\mathbf 1^\top$ with $a+b=0$ and $b\le-1$. So it is $t(I-\mathbf1\mathbf1^\top)$ with $t\ge1$, of norm $2(V-1)t$: the solution is $I-\mathbf1\mathbf1^\top$, of twice the norm. The extra half
-# is spent on one direction, the vector of ones, which a softmax does not see.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    NTP-SVM has $I-\frac1V\mathbf1\mathbf1^\top$, of norm $V-1$. For SGNS, average a solution over all simultaneous permutations of words and contexts: it stays feasible, its norm does not
+#    grow, and it has the form $aI+b\mathbf 1\mathbf 1^\top$ with $a+b=0$ and $b\le-1$. So it is $t(I-\mathbf1\mathbf1^\top)$ with $t\ge1$, of norm $2(V-1)t$: the solution is $I-\mathbf1\mathbf1^\top$, of twice the norm. The extra half
+#    is spent on one direction, the vector of ones, which a softmax does not see.
+#    ```

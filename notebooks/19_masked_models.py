@@ -649,13 +649,6 @@ for word in ("king", "came", "my", "house", "when", "two"):
 # - *Contexts.* A prefix has one pattern. With masks, $\hat\pi$ holds the distribution of the patterns, a choice of the person who trains; like all of $\hat\pi$ it enters the path and not $L^{\mathrm{mm}}$, which sees only the patterns that occur at all.
 # - *Zeros.* Words of a prefix are not usually replaced at random. Where that is done, "never" becomes "rarely".
 #
-# ## What this does not show
-#
-# - *BERT.* Windows here have three to five tokens. With 512, contexts do not recur, and all that relates them is the network.
-# - *Which task makes better words.* The two geometries differ; no question about meaning was asked of them.
-# - *The limit.* Training is short and the supports of frequent contexts are large; correlations with a limit that is far away are of the size that they are.
-# - *Bounds without samples.* Entropies are those of counts. That of a language is another matter: at equal tokens, much of the difference is which contexts recur.
-#
 # ## What to take away
 #
 # - A masked problem is a soft-label problem. Only the supports differ.
@@ -663,19 +656,30 @@ for word in ("king", "came", "my", "house", "when", "two"):
 # - More masks mean larger supports and a higher bound, by a theorem. Random words among the seen ones mean no zeros.
 # - A masked model trained to the end still fills two masks with pairs that it has never seen.
 #
+# ## What this does not show
+#
+# - *BERT.* Windows here have three to five tokens. With 512, contexts do not recur, and all that relates them is the network.
+# - *Which task makes better words.* The two geometries differ; no question about meaning was asked of them.
+# - *The limit.* Training is short and the supports of frequent contexts are large; correlations with a limit that is far away are of the size that they are.
+# - *Bounds without samples.* Entropies are those of counts. That of a language is another matter: at equal tokens, much of the difference is which contexts recur.
+#
 # ## Exercises
 #
 # 1. Show that $\mathcal H_{\text{next}}-\mathcal H_{\text{masked}} = I_1 - I_2$ for $T=2$ in a text that is one circle (its last token is followed by its first). What changes at
 #    the edges of a document?
 #
-# ```{dropdown} Solution
-# By {prf:ref}`prop-same-windows` the difference is $H(x_t,x_{t+2})-H(x_t,x_{t+1})$. On a circle $x_t$, $x_{t+1}$ and $x_{t+2}$ run through the same tokens and have one entropy $H_1$; subtract
-# both from $2H_1$. At the edges the first token of a document is never an $x_{t+2}$, so the three entropies differ by as much as two tokens a document can make.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    By {prf:ref}`prop-same-windows` the difference is $H(x_t,x_{t+2})-H(x_t,x_{t+1})$. On a circle $x_t$, $x_{t+1}$ and $x_{t+2}$ run through the same tokens and have one entropy $H_1$; subtract
+#    both from $2H_1$. At the edges the first token of a document is never an $x_{t+2}$, so the three entropies differ by as much as two tokens a document can make.
+#    ```
 #
 # 2. By {prf:ref}`thm-more-masks`, masking more merges contexts. Can the rank of the support matrix rise?
 #
-# ```{dropdown} Solution
-# Yes. Let $B$ have the supports $\{1,2\},\{3,4\},\{1,3\},\{2,4\}$, two contexts each. The sum of the first two is the sum of the last two, so the rank is three. Let $A$ merge one context of $\{1,2\}$ with one of $\{1,3\}$
-# and keep the others: $\{1,2,3\}$ is not in the span, since vectors in the span have equal sums over $\{1,4\}$ and over $\{2,3\}$. The rank is four, with fewer contexts.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Yes. Let $B$ have the supports $\{1,2\},\{3,4\},\{1,3\},\{2,4\}$, two contexts each. The sum of the first two is the sum of the last two, so the rank is three. Let $A$ merge one context of $\{1,2\}$ with one of $\{1,3\}$
+#    and keep the others: $\{1,2,3\}$ is not in the span, since vectors in the span have equal sums over $\{1,4\}$ and over $\{2,3\}$. The rank is four, with fewer contexts.
+#    ```

@@ -859,6 +859,14 @@ plt.show()
 # As under step imbalance, rare words are nearest to each other early in training, and part.
 
 # %% [markdown]
+# ## What to take away
+#
+# - Two imbalances. How often contexts occur has no say in the limit; how many distinct contexts share a support has.
+# - Where half of the words are rare, their collapse in the limit takes an imbalance of about $V^2$. A few hundred words of a text are far from it.
+# - At a finite ridge, and for a while in training, rare words are one vector: until $\lambda$ falls below $\pi\sqrt n$ ({prf:ref}`thm-parting`). Most of the collapse
+#   one sees may be this.
+# - Weights and offsets leave the limit as it is. Copies, ridges and temperatures of contexts are one knob that moves it ({prf:ref}`prop-one-knob`).
+#
 # ## What this does not show
 #
 # - *A network.* Contexts are free vectors here. A network's contexts share weights, and "the ridge on one context" is not a setting that it has;
@@ -867,14 +875,6 @@ plt.show()
 # - *Rarer words.* The vocabularies have some hundred words, and each word at least one context. With $10^5$ words most have a few contexts each; the
 #   formula says that this does not suffice for collapse, but the formula is for one-hot supports.
 # - *That rare words are well placed.* Not to collapse is not to have a meaning: a word with two contexts has the geometry of two contexts.
-#
-# ## What to take away
-#
-# - Two imbalances. How often contexts occur has no say in the limit; how many distinct contexts share a support has.
-# - Where half of the words are rare, their collapse in the limit takes an imbalance of about $V^2$. A few hundred words of a text are far from it.
-# - At a finite ridge, and for a while in training, rare words are one vector: until $\lambda$ falls below $\pi\sqrt n$ ({prf:ref}`thm-parting`). Most of the collapse
-#   one sees may be this.
-# - Weights and offsets leave the limit as it is. Copies, ridges and temperatures of contexts are one knob that moves it ({prf:ref}`prop-one-knob`).
 #
 # ## Exercises
 #

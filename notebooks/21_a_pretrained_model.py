@@ -617,6 +617,16 @@ print("mixtures of one other word, with the same vector:",
 # the sample is out of reach. That is the other side of {prf:ref}`thm-moment`: a few hundred dimensions have room for
 # very many corners. A sample shows nothing of the tokens outside it; the full scale tries ten times as many.
 #
+# ## What to take away
+#
+# - In a real model the words that can come next do go with the angles between contexts: beyond chance,
+#   beyond sizes and common words, beyond the cosines of the probabilities, and also when the supports are counted in a text that the model did
+#   not write.
+# - The simplest form of the prediction, common words counted, does better than the geometry derived for the limit.
+# - Between words the relation is faint, and the probabilities account for it.
+# - A vocabulary far beyond the dimension forbids this model little: most of its
+#   effective supports are small enough, and almost all of its words are corners.
+#
 # ## What this does not show
 #
 # - *One model, one text.* A small model, instruct-tuned, rounded to four bits, on one old book that it has most
@@ -628,34 +638,28 @@ print("mixtures of one other word, with the same vector:",
 # - *Pairs are not independent.* Mantel's test allows for that; the partial tests are approximate where a dependence
 #   is curved, and a low p-value says nothing of size.
 #
-# ## What to take away
-#
-# - In a real model the words that can come next do go with the angles between contexts: beyond chance,
-#   beyond sizes and common words, beyond the cosines of the probabilities, and also when the supports are counted in a text that the model did
-#   not write.
-# - The simplest form of the prediction, common words counted, does better than the geometry derived for the limit.
-# - Between words the relation is faint, and the probabilities account for it.
-# - A vocabulary far beyond the dimension forbids this model little: most of its
-#   effective supports are small enough, and almost all of its words are corners.
-#
 # ## Exercises
 #
 # 1. Take `openings` from another text of yours, in today's English. Does the order of the bars change?
 #
-# ```{dropdown} Solution
-# Replace `verses().values()` by a list of strings, each of more than sixteen tokens. The controls must be run again
-# with it: their values are those of the sample, not of the model. The section on counted supports needs a text long
-# enough that five-token contexts repeat.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Replace `verses().values()` by a list of strings, each of more than sixteen tokens. The controls must be run again
+#    with it: their values are those of the sample, not of the model. The section on counted supports needs a text long
+#    enough that five-token contexts repeat.
+#    ```
 #
 # 2. The proxy's contexts have the Gram matrix $(\tilde S^\top\tilde S)^{1/2}$, and *centred support* has $\tilde
 #    S^\top\tilde S$. Try the powers between and beyond. What would a power near one say of how the model divides its
 #    logits between words and contexts?
 #
-# ```{dropdown} Solution
-# With $\tilde S = U\Sigma V^\top$, contexts $\Sigma^{a}V^\top$ have the Gram matrix $V\Sigma^{2a}V^\top$; balanced
-# factors have $a = 1/2$, and $a = 1$ leaves all of $\Sigma$ to the contexts and none to the words. Compute
-# `cosine_matrix(sigma[:, None]**a * Vt)` for several $a$ and correlate. If larger powers agree better, the logits'
-# scales sit in the contexts: words are then closer to equal in all directions, which is what {prf:ref}`prop-log-gram`
-# needs for the angles to be fixed.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    With $\tilde S = U\Sigma V^\top$, contexts $\Sigma^{a}V^\top$ have the Gram matrix $V\Sigma^{2a}V^\top$; balanced
+#    factors have $a = 1/2$, and $a = 1$ leaves all of $\Sigma$ to the contexts and none to the words. Compute
+#    `cosine_matrix(sigma[:, None]**a * Vt)` for several $a$ and correlate. If larger powers agree better, the logits'
+#    scales sit in the contexts: words are then closer to equal in all directions, which is what {prf:ref}`prop-log-gram`
+#    needs for the angles to be fixed.
+#    ```

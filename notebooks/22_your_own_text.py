@@ -420,6 +420,12 @@ for name, given in degenerate.items():
 claim("22.15", silent)
 
 # %% [markdown]
+# ## What to take away
+#
+# - Any text, or any table of counts, has a predicted geometry, and it costs seconds.
+# - Read the notes first: seen once, one-hot, share of the directions.
+# - Of an agreement read three numbers: the correlation, what shuffles reach, and what is left once sizes are known.
+#
 # ## What a report does not show
 #
 # - *What your model does.* The prediction is the limit of training to the end, with a vanishing ridge, on exactly these contexts. Real models
@@ -429,28 +435,26 @@ claim("22.15", silent)
 # - *The solution, beyond the named subset.* There the proxy speaks. It has been near the solution wherever both were computed.
 # - *All directions.* On long texts angles come from the leading ones. The share of the squared norm that they hold stands in the report.
 #
-# ## What to take away
-#
-# - Any text, or any table of counts, has a predicted geometry, and it costs seconds.
-# - Read the notes first: seen once, one-hot, share of the directions.
-# - Of an agreement read three numbers: the correlation, what shuffles reach, and what is left once sizes are known.
-#
 # ## Exercises
 #
 # 1. Make a report of the same text with `context_length=1`, 2 and 3. Before you look: which of entropy, one-hot share, and largest support
 #    rise with the length?
 #
-# ```{dropdown} Solution
-# Only the one-hot share. A longer context splits the occurrences of its last words among several: entropy falls, since conditioning never
-# raises it (up to the few tokens at the beginnings of documents), and supports become parts of supports. In the limit every context is
-# seen once, entropy is zero and the geometry is that of a classifier.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    Only the one-hot share. A longer context splits the occurrences of its last words among several: entropy falls, since conditioning never
+#    raises it (up to the few tokens at the beginnings of documents), and supports become parts of supports. In the limit every context is
+#    seen once, entropy is zero and the geometry is that of a classifier.
+#    ```
 #
 # 2. Give the report word vectors from a library of your choice, trained on other texts. Find a word whose neighbours differ most
 #    between them and the prediction. Which counts would have to change?
 #
-# ```{dropdown} Solution
-# `report.nearest_words(word)` against the library's own list. The prediction knows only which contexts of *this* text the word has followed:
-# print `[report.labels.context(j) for j in report.labels.S[[z]].indices]`, with `z` its row, and look for contexts that you would expect and that
-# are missing. Most often the word is too rare.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    `report.nearest_words(word)` against the library's own list. The prediction knows only which contexts of *this* text the word has followed:
+#    print `[report.labels.context(j) for j in report.labels.S[[z]].indices]`, with `z` its row, and look for contexts that you would expect and that
+#    are missing. Most often the word is too rare.
+#    ```

@@ -16,13 +16,12 @@
 # (ch-open)=
 # # Open problems
 #
-# Thirteen questions stood at the end of our notes on the paper when this book began. Some now have an answer, and a chapter. This one takes
-# up the rest, each with the smallest computation that moves it, and then asks you to move it further. Four things came out that we had not
-# expected. A token seen once in $N$ does not enter the geometry at once, but by margins that shrink like $\log N/\log\frac1\lambda$. If contexts are
+# Thirteen questions were open when this book began. Some now have an answer, and a chapter. This one takes up the rest, each with the smallest
+# computation that moves it, and then asks you to move it further. Four things came out that we had not expected. A token seen once in $N$ does not enter the geometry at once, but by margins that shrink like $\log N/\log\frac1\lambda$. If contexts are
 # normalised, the number of contexts that share a support no longer matters in the limit. Gradient descent, steps by sign and steps by singular vectors each have a margin problem
 # of their own, and in one small world come near its least price. And gradient flow from balanced vectors can be locked out of $L^{\mathrm{mm}}$ for good, by the sign of a determinant.
 #
-# *Fifteen minutes to read, about half a minute to run on one CPU core. No GPU is used.*
+# *Twenty minutes to read, about half a minute to run on one CPU core. No GPU is used.*
 
 # %% tags=["colab-install", "remove-cell"]
 # In Colab the published copy of this notebook installs ntputils here.
@@ -451,7 +450,7 @@ claim("23.8", leads["unit"])
 # (open-flow)=
 # ## Without a ridge (question 1)
 #
-# For separable data and homogeneous models, gradient flow tends to stationary points of the margin problem in the norm of the parameters {cite}`lyu2020gradient`. For $WH$ that is the nuclear norm. But soft labels never separate: log-odds have to be exact while margins grow. The notes conjecture $L^{\mathrm{mm}}$; the runs of {ref}`ch-simplified` do not
+# For separable data and homogeneous models, gradient flow tends to stationary points of the margin problem in the norm of the parameters {cite}`lyu2020gradient`. For $WH$ that is the nuclear norm. But soft labels never separate: log-odds have to be exact while margins grow. One would conjecture $L^{\mathrm{mm}}$ all the same; the runs of {ref}`ch-simplified` do not
 # reach it. The natural time of the flow is $\log t$, and a limit needs a lot of it.
 #
 # On the supports the flow comes to rest at rate one; off the supports it slows with $1/t$. In $\log t$ the first part becomes infinitely stiff, and we can use that: hold log-odds exactly, and let the rest move. The gradient off the supports, times $t$, has no small numbers, and log times of hundreds cost a second.
@@ -580,7 +579,7 @@ claim("23.11", max(drift(*textbook, flow(*textbook), 300),
                    *(drift(*start, run, 300) for start, run in zip(starts, runs))))
 
 # %% [markdown]
-# The conjecture of our notes (claim 23.9) fails for small balanced starts and fares better with unbalanced ones. These are on their way to $L^{\mathrm{mm}}$: balance is not needed, because imbalance stays what it was while the norms grow. Some are slow: a single start that we drew first, with nearly singular words, was still nearer to the proxy at the end. So the worst of ten counts here; and claim 23.10 holds for these ten and not for every start, since of sixty others that we tried one was nearer to the proxy too. With the ten times as many of the full scale it has to be expected to fail. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
+# The conjecture (claim 23.9) fails for small balanced starts and fares better with unbalanced ones. These are on their way to $L^{\mathrm{mm}}$: balance is not needed, because imbalance stays what it was while the norms grow. Some are slow: a single start that we drew first, with nearly singular words, was still nearer to the proxy at the end. So the worst of ten counts here; and claim 23.10 holds for these ten and not for every start, since of sixty others that we tried one was nearer to the proxy too. With the ten times as many of the full scale it has to be expected to fail. Of small balanced starts, the textbook's, many do not: at $t = e^{300}$ they are as far away as they were at $e^{20}$, with one singular value of the logits next to nothing. (In some a singular value vanishes altogether. Those runs stop; they count as not arrived, and are not in the maximum.) Two things can hold such a start, and one of them holds it forever.
 #
 # ```{prf:proposition} Balanced flow keeps its orientation
 # :label: prop-orientation
@@ -949,12 +948,6 @@ claim("23.23", of_in.r / one.r)
 # - *Geometry of faces (3).* Nobody has found a real text whose solution is not unique.
 # - *The general clock (7).* {prf:ref}`prop-clock` for worlds without symmetry.
 #
-# ## What this does not show
-#
-# - *Size.* Most worlds here have four words, or 25. They were chosen because theorems can be checked on them to the last digit. What is from texts has forty or a hundred contexts, and none of this has been seen in a large language model.
-# - *Discrete steps.* Flows are exact in a limit in which the supports are at rest; gradient descent with a step size is not a flow.
-# - *Adam.* What it minimises with soft labels, at any length, is not known here.
-#
 # ## What to take away
 #
 # - At a ridge $\lambda$, tokens rarer than $\lambda$ are off the support, and tokens of weight $\lambda^\tau$ hang $\tau$ below it ({prf:ref}`thm-rare`). The jump of $L^{\mathrm{mm}}$ is spread over all powers of $N$.
@@ -963,23 +956,35 @@ claim("23.23", of_in.r / one.r)
 # - Forty contexts of either text fit into a handful of dimensions, and a chain proves that fewer will not do. Tied vectors carry the geometry of supports to the input; vectors that are only read hardly have it.
 # - Three steepest descents, three norms ({prf:ref}`prop-currencies`). The nuclear one belongs to gradient descent.
 #
+# ## What this does not show
+#
+# - *Size.* Most worlds here have four words, or 25. They were chosen because theorems can be checked on them to the last digit. What is from texts has forty or a hundred contexts, and none of this has been seen in a large language model.
+# - *Discrete steps.* Flows are exact in a limit in which the supports are at rest; gradient descent with a step size is not a flow.
+# - *Adam.* What it minimises with soft labels, at any length, is not known here.
+#
 # ## Exercises
 #
 # 1. All $k$-subsets of $V$ tokens are supports, with any numbers of contexts. What is the limit for unit contexts?
 #
-# ```{dropdown} Solution
-# By {prf:ref}`thm-unit` copies do not count, and permuting tokens permutes the distinct supports. The value is concave in $\omega$ and symmetric, so uniform weights are among the best. The solution for uniform weights is unique, the proxy ({prf:ref}`thm-flat`), so it is the limit, and words form a simplex.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    By {prf:ref}`thm-unit` copies do not count, and permuting tokens permutes the distinct supports. The value is concave in $\omega$ and symmetric, so uniform weights are among the best. The solution for uniform weights is unique, the proxy ({prf:ref}`thm-flat`), so it is the limit, and words form a simplex.
+#    ```
 #
 # 2. Word2vec, in a quartic approximation, descends on $\frac14\lVert WW^\top - M^\star\rVert_F^2$ with $M^\star_{ij} = (P_{ij} - P_iP_j)/\frac12(P_{ij} + P_iP_j)$ {cite}`karkada2025closed`. From $W$ aligned with the eigenvectors of $M^\star$, of squared singular values $\sigma_0$: what is the curve of each, and what becomes of negative eigenvalues? Compare {prf:ref}`prop-logistic`.
 #
-# ```{dropdown} Solution
-# $\dot W = -(WW^\top - M^\star)W$, so $\dot\sigma = 2\sigma(\mu - \sigma)$ for an eigenvalue $\mu$: the logistic curve $\mu/(1 + (\mu/\sigma_0 - 1)e^{-2\mu t})$, half way at $t = \log(\mu/\sigma_0 - 1)/2\mu$. Concepts are learned in order, as in {ref}`ch-concepts`; but they are eigenvectors of co-occurrence magnitudes, not of supports. For
-# $\mu < 0$, $\sigma\to0$: a Gram matrix cannot be negative, while $WH$ can represent any sign.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    $\dot W = -(WW^\top - M^\star)W$, so $\dot\sigma = 2\sigma(\mu - \sigma)$ for an eigenvalue $\mu$: the logistic curve $\mu/(1 + (\mu/\sigma_0 - 1)e^{-2\mu t})$, half way at $t = \log(\mu/\sigma_0 - 1)/2\mu$. Concepts are learned in order, as in {ref}`ch-concepts`; but they are eigenvectors of co-occurrence magnitudes, not of supports. For
+#    $\mu < 0$, $\sigma\to0$: a Gram matrix cannot be negative, while $WH$ can represent any sign.
+#    ```
 #
 # 3. (A parameter to change.) In the section on orientation, add a fifth word that never occurs, so that $V - 1 = 4 > m = 3$. What becomes of the obstacle?
 #
-# ```{dropdown} Solution
-# $\hat L$ is now $4\times3$ and has no determinant. A balanced flow still keeps its rank, but the $4\times3$ matrices of rank three are connected: one can turn the orientation of any three rows without losing it. So the sign no longer locks anything. Whether the flow takes the way that is open, the computation has to say.
-# ```
+#    ```{admonition} Solution
+#    :class: dropdown
+#
+#    $\hat L$ is now $4\times3$ and has no determinant. A balanced flow still keeps its rank, but the $4\times3$ matrices of rank three are connected: one can turn the orientation of any three rows without losing it. So the sign no longer locks anything. Whether the flow takes the way that is open, the computation has to say.
+#    ```
