@@ -22,7 +22,7 @@
 # reach the entropy? Can words and contexts still stand as predicted, and do they? And if they cannot, how do they stand? The answers
 # change at different widths, none of them near $V$; and whether models *do* stand as they could depends on how they are trained.
 #
-# *Fifteen minutes to read, about forty seconds to run on one CPU core. A GPU helps at full scale only.*
+# *Eighteen minutes to read, about forty seconds to run on one CPU core. A GPU helps at full scale only.*
 
 # %% tags=["colab-install", "remove-cell"]
 # In Colab the published copy of this notebook installs ntputils here.

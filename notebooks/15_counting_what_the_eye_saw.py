@@ -24,7 +24,7 @@
 # is not the best: it draws level only at the far end of the exact path, where no training here comes. The end is a recipe: what we would ask of
 # any paper that compares two geometries, ours included.
 #
-# *Fifteen minutes to read, about half a minute to run on one CPU core. A GPU helps at full scale only.*
+# *Eighteen minutes to read, about half a minute to run on one CPU core. A GPU helps at full scale only.*
 
 # %% tags=["colab-install", "remove-cell"]
 # In Colab the published copy of this notebook installs ntputils here.

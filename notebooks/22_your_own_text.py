@@ -426,7 +426,7 @@ claim("22.15", silent)
 # - Read the notes first: seen once, one-hot, share of the directions.
 # - Of an agreement read three numbers: the correlation, what shuffles reach, and what is left once sizes are known.
 #
-# ## What a report does not show
+# ## What this does not show
 #
 # - *What your model does.* The prediction is the limit of training to the end, with a vanishing ridge, on exactly these contexts. Real models
 #   stop early, see longer contexts and share parameters; {ref}`ch-pretrained` holds one against such a prediction. No agreement
