@@ -5,7 +5,7 @@ import pytest
 
 from ntputils import SoftLabels, claim, solve_ntp_svm
 
-COVERED = {f"4.{i}" for i in range(1, 14)}
+COVERED = {f"4.{i}" for i in range(1, 15)}
 FOUR = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
 L_FOUR = np.array([[5, 3, 3], [-1, 3, -3], [-1, -3, 3], [-3, -3, -3]]) / 6
 R = np.sqrt(6)
@@ -192,3 +192,19 @@ def test_4_1_other_logits_point_another_way():
 @pytest.mark.parametrize("id_", sorted(COVERED))
 def test_not_a_number_never_holds(id_):
     assert verdict(id_, np.nan) == "fails"
+
+
+def test_4_14_needs_an_orthogonal_projector():
+    g = rng()
+
+    def largest(slant):
+        found = []
+        for _ in range(50):
+            L, a = g.normal(size=(4, 5)), g.normal(size=(5, 2))
+            b = a + slant * g.normal(size=(5, 2))  # a projector on the span of a, along that of b where they differ
+            kept = L @ a @ np.linalg.inv(b.T @ a) @ b.T
+            found.append((nuclear(kept) ** 2 + nuclear(L - kept) ** 2) / nuclear(L) ** 2)
+        return max(found)
+
+    assert verdict("4.14", largest(0)) == "holds"
+    assert verdict("4.14", largest(1)) == "fails"
