@@ -228,7 +228,7 @@ for point in paths["one context"][::9]:
 # 2\log2\,\lvert\xi\rvert$ there, and $\lVert\xi\rVert_F \le \lambda\lVert G\rVert_F/c$.
 # ```
 #
-# Two checks on all four problems. First the budget of the second part, at all $\lambda$:
+# Three checks on all four problems. First the budget of the second part, at all $\lambda$:
 
 # %%
 def outside(L, labels):
@@ -257,6 +257,24 @@ def violation(point, labels):
 
 claim("5.2", max(violation(point, problems[name])
                  for name, path in paths.items() for point in path))
+
+# %% [markdown]
+# And the margins, wherever $\lambda < c$: how far the smallest one is above the bound of part 4.
+
+# %%
+def least_margin(point, labels):
+    """The least difference of logits on a support and off it."""
+    S = labels.S.toarray()
+    low = np.where(S, point.L, np.inf).min(axis=0)
+    return np.min(low - np.where(S, -np.inf, point.L).max(axis=0))
+
+
+above = []
+for name, problem in problems.items():
+    c = (problem.P * problem.pi).tocsc().data.min()
+    above += [least_margin(point, problem) - np.log(c / point.lam - 1)
+              for point in paths[name] if point.lam < c]
+claim("5.15", min(above))
 
 # %% [markdown]
 # ### A ridge is a budget

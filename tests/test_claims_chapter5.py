@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 
 from ntputils import SoftLabels, all_subsets, claim, regularization_path, solve_ntp_svm
 
-COVERED = {f"5.{i}" for i in range(1, 15)}
+COVERED = {f"5.{i}" for i in range(1, 16)}
 ONE = SoftLabels.from_counts([[3], [1], [0]])
 NU = np.sqrt(2 / 3)
 L_MM = np.array([1, 1, -2]) / 3
@@ -84,6 +84,16 @@ def test_5_2_logits_off_the_path_are_no_dual_points():
     assert verdict("5.2", max(violation(1.001 * x, lam) for x, lam in moderate)) == "fails"
     assert verdict("5.2", max(violation(x, 0.99 * lam) for x, lam in moderate)) == "fails"
     assert verdict("5.2", np.inf) == "fails"
+
+
+def test_5_15_shorter_logits_or_a_larger_ridge_have_smaller_margins():
+    def excess(factor, ridge):
+        return min(factor * (x[1] - x[2]) - np.log(0.25 / (ridge * lam) - 1)
+                   for x, lam in zip(HAND, DECADES, strict=True))
+
+    assert verdict("5.15", excess(1, 1)) == "holds"
+    assert verdict("5.15", excess(0.98, 1)) == "fails"
+    assert verdict("5.15", excess(1, 0.8)) == "fails"  # the margins of 1e-2, 1e-3, ... held against smaller ridges
 
 
 def slope(x, y):

@@ -5,7 +5,7 @@ import pytest
 
 from ntputils import SoftLabels, claim, regularization_path, solve_ntp_svm, train_ufm
 
-COVERED = {f"6.{i}" for i in range(1, 15)}
+COVERED = {f"6.{i}" for i in range(1, 16)}
 TWINS = SoftLabels.from_counts([[7, 3, 0], [3, 7, 0], [0, 0, 10]])
 APART = SoftLabels.from_counts([[7, 3, 0, 10, 0], [3, 7, 0, 0, 10], [0, 0, 10, 0, 0]])
 KAPPA = 2 * np.log(7 / 3)
@@ -240,3 +240,13 @@ def test_6_14_shuffled_contexts_do_not_correlate():
 @pytest.mark.parametrize("id_", sorted(COVERED))
 def test_not_a_number_never_holds(id_):
     assert verdict(id_, np.nan) == "fails"
+
+
+def test_6_15_logits_off_the_path_overdraw_the_allowance(worlds):
+    def share(factor, ridge=1.0):
+        return max(np.max(np.abs(q - TWINS.P.toarray())) / 3 / (ridge * p.lam) for p in worlds["twins"]
+                   for q in [np.exp(factor * p.L) / np.exp(factor * p.L).sum(axis=0)])
+
+    assert verdict("6.15", share(1)) == "holds"
+    assert verdict("6.15", share(1.0001)) == "fails"
+    assert verdict("6.15", share(1, ridge=0.5)) == "fails"
