@@ -30,7 +30,8 @@
 
 # %%
 from collections import defaultdict
-from itertools import combinations_with_replacement, permutations, product
+from itertools import (combinations, combinations_with_replacement, permutations,
+                       product)
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -279,6 +280,31 @@ for name, S in flat.items():
     print(f"{name:25s}{S.shape[0]:3d}{S.shape[1]:4d}  {str(sizes):10s}"
           f"{separations(S)[0, 1]:3d}{world.sigma:7.2f}{world.words:14.3f}")
 claim("7.2", np.max(checks))
+
+# %% [markdown]
+# The proposition itself, on all worlds of up to $V - 1$ contexts for $V \le 6$. A support may stand for its complement,
+# so it is enough to try those that contain token 1. Which worlds are flat, and which have orthogonal signs?
+
+# %%
+def exceptions(V, m):
+    """Worlds of m contexts, up to complements, against which the proposition errs."""
+    supports = np.array([(1, *rest) for rest in product((0, 1), repeat=V - 1)])
+    parted = np.stack([supports[:, u] ^ supports[:, v]
+                       for u, v in combinations(range(V), 2)], axis=1)
+    halves = 2 * supports.sum(axis=1) == V
+    orthogonal = (2 * supports - 1) @ (2 * supports - 1).T == 0
+    worlds = np.array(list(combinations_with_replacement(range(len(supports)), m)))
+    d = sum(parted[j] for j in worlds.T)
+    flat = (d > 0).all(axis=1) & (d == d[:, :1]).all(axis=1)
+    hadamard = halves[worlds].all(axis=1) & (m == V - 1)
+    for i, j in combinations(worlds.T, 2):
+        hadamard &= orthogonal[i, j]
+    return np.sum(flat != hadamard), np.sum(flat), len(worlds)
+
+
+searched = np.array([exceptions(V, m) for V in range(2, 7) for m in range(1, V)])
+print(f"{searched[:, 2].sum():,} worlds, {searched[:, 1].sum()} of them flat")
+claim("7.15", searched[:, 0].sum())
 
 # %% [markdown]
 # So one does not need all $k$-subsets, most of them gibberish: fewer contexts than tokens can be enough. That part of
@@ -628,10 +654,10 @@ def least_norm(S):
 
 
 # %%
-def count_pairs(V, m):
+def count_pairs(matrices):
     """How many pairs of equal SS', and of equal S'S, differ in their least norm."""
     groups = defaultdict(list)
-    for S in supports(V, m):
+    for S in matrices:
         norm = least_norm(S)
         groups["words", *invariants(S @ S.T)].append(norm)
         groups["contexts", *invariants(S.T @ S)].append(norm)
@@ -640,10 +666,39 @@ def count_pairs(V, m):
     return sum(pairs), sum(map(len, groups.values())) // 2
 
 
-smaller = {shape: count_pairs(*shape) for shape in ((4, 3), (4, 4), (5, 3), (6, 3))}
+shapes = {shape: supports(*shape) for shape in ((4, 3), (4, 4), (5, 3), (6, 3))}
+smaller = {shape: count_pairs(matrices) for shape, matrices in shapes.items()}
 for (V, m), (pairs, matrices) in smaller.items():
     print(f"{V} tokens, {m} contexts: {matrices:4d} matrices, {pairs} pairs")
 claim("7.14", sum(pairs for pairs, _ in smaller.values()))
+
+# %% [markdown]
+# The same matrices serve for parts 2 and 3: conditions read off a Gram matrix, the verdict off the polar factor.
+
+# %%
+def inverse_root(gram):
+    """The root of the pseudo-inverse."""
+    s, Q = np.linalg.eigh(gram)
+    keep = s > 1e-9 * s[-1]
+    return Q[:, keep] / np.sqrt(s[keep]) @ Q[:, keep].T
+
+
+def decided(S):
+    """Whether SS', and whether S'S with V, promises that the proxy is optimal."""
+    V, k, A = len(S), S.sum(axis=0), S @ S.T
+    G = inverse_root(A - A.mean(axis=0) - A.mean(axis=1)[:, None] + A.mean())
+    K = inverse_root(S.T @ S - np.outer(k, k) / V)
+    words, contexts = (np.where(np.eye(len(B)), -1, B).max() < 1e-9 for B in (G, K))
+    return words, contexts and min(K @ k) > -1e-9
+
+
+promised, broken = np.zeros(2, int), 0
+for S in (S for matrices in shapes.values() for S in matrices):
+    promise = decided(S)
+    promised += promise
+    broken += any(promise) and polar(S)[S == 0].max(initial=-1) > 1e-9
+print("promised by SS' and by S'S:", *promised)
+claim("7.16", broken)
 
 # %% [markdown]
 # None with fewer than twenty cells (tokens times contexts). With twenty, at five tokens and four contexts, there are

@@ -8,7 +8,7 @@ import pytest
 
 from ntputils import SoftLabels, claim, regularization_path, solve_ntp_svm
 
-COVERED = {f"7.{i}" for i in range(1, 15)}
+COVERED = {f"7.{i}" for i in range(1, 17)}
 FANO = np.array([[(z - j) % 7 in (0, 1, 3) for j in range(7)] for z in range(7)])
 FOUR = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)   # the proxy fails, no design
 WINDOWS = np.array([[(z - j) % 8 < 3 for j in range(8)] for z in range(8)])
@@ -234,6 +234,48 @@ def test_7_14_the_pairs_of_twenty_cells_would_be_counted():
     S, T = sets("1 23 24 34"), sets("1 23 24 25")
     norms = [solve_ntp_svm(A).primal for A in (S, T)]
     assert verdict("7.14", int(max(norms) > min(norms) * (1 + 1e-5))) == "fails"
+
+
+def test_7_15_halves_alone_do_not_make_a_world_flat():
+    def exceptions(hadamard):
+        wrong = 0
+        for m in (1, 2, 3):
+            for world in itertools.product(itertools.product((0, 1), repeat=4), repeat=m):
+                S = np.array(world).T
+                if S.any(axis=0).all():
+                    d = {int(np.sum(S[u] != S[v])) for u, v in itertools.combinations(range(4), 2)}
+                    wrong += (len(d) == 1 and d != {0}) != hadamard(S)
+        return wrong
+
+    def halves(S):
+        return S.shape == (4, 3) and (S.sum(axis=0) == 2).all()
+
+    def orthogonal(S):
+        X = np.column_stack([np.ones(4), 2 * S - 1])
+        return halves(S) and (X.T @ X == 4 * np.eye(4)).all()
+
+    assert verdict("7.15", exceptions(orthogonal)) == "holds"
+    assert verdict("7.15", exceptions(halves)) == "fails"
+
+
+def test_7_16_without_its_condition_a_gram_matrix_promises_too_much():
+    def broken(promise):
+        return sum(promise(S) and polar(S)[S == 0].max(initial=-1) > 1e-9
+                   for rows in itertools.combinations_with_replacement(list(itertools.product((0, 1), repeat=3)), 4)
+                   for S in [np.array(rows)] if S.any(axis=0).all() and not S.all(axis=0).any())
+
+    def off(A):
+        return (A - np.diag(np.diag(A))).max() < 1e-9
+
+    def words(S):
+        return off(root(np.linalg.pinv(centred(S) @ centred(S).T, rcond=1e-9)))
+
+    def contexts(S):
+        K = root(np.linalg.pinv(centred(S).T @ centred(S), rcond=1e-9))
+        return off(K) and (K @ S.sum(axis=0)).min() > -1e-9
+
+    assert verdict("7.16", broken(words)) == "holds" and verdict("7.16", broken(contexts)) == "holds"
+    assert verdict("7.16", broken(lambda S: True)) == "fails"
 
 
 @pytest.mark.parametrize("id_", sorted(COVERED))
