@@ -7,7 +7,7 @@ import pytest
 
 from ntputils import SoftLabels, centered_support, claim, cyclic_windows, from_sets, one_hot, solve_ntp_svm
 
-COVERED = {f"8.{i}" for i in range(1, 20)}
+COVERED = {f"8.{i}" for i in range(1, 22)}
 R2 = np.sqrt(2)
 FAILURE = from_sets([{0}, {0, 1}, {0, 2}], 4)
 OTHER_SIDE = from_sets([{1, 2, 3}, {0, 1}, {0, 2}], 4)
@@ -272,6 +272,29 @@ def test_8_19_a_norm_above_the_bounds_is_noticed():
         bound = min(np.sqrt(np.linalg.matrix_rank(centred(S))), k * V / (V - k)) * minimum(S)
         assert verdict("8.19", bound / nuclear(centred(S)) - 1) == "holds"
         assert verdict("8.19", bound / (3 * nuclear(S.astype(float)) ** 2) - 1) == "fails"
+
+
+def test_8_20_some_positive_entries_are_too_many():
+    def broken(allowed):
+        wrong = 0
+        for sets in itertools.combinations([set(c) for k in (1, 2) for c in itertools.combinations(range(4), k)], 3):
+            S = from_sets(sets, 4)
+            M = np.linalg.pinv(centred(S) @ centred(S).T, rcond=1e-9)
+            wrong += (M - np.diag(np.diag(M))).max() <= allowed and excess(S) > 1e-6
+        return wrong
+
+    assert verdict("8.20", broken(1e-9)) == "holds"
+    assert verdict("8.20", broken(1.0)) == "fails"
+
+
+def test_8_21_windows_of_another_length_have_another_spectrum():
+    def difference(k, slip=0):
+        f = np.arange(1, 8) * np.pi / 8
+        formula = np.sort(np.append(np.abs(np.sin((k + slip) * f) / np.sin(f)), 0))
+        return np.abs(np.linalg.svd(centred(cyclic_windows(8, k)), compute_uv=False)[::-1] - formula).max()
+
+    assert verdict("8.21", max(difference(k) for k in range(1, 8))) == "holds"
+    assert verdict("8.21", difference(3, slip=1)) == "fails" and verdict("8.21", difference(3, slip=1e-9)) == "fails"
 
 
 @pytest.mark.parametrize("id_", sorted(COVERED))
