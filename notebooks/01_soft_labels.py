@@ -451,10 +451,10 @@ repeats = (inside[:, :5] == inside[:, 5:]).any(axis=1).mean()
 by_chance = (inside[:, :5] == rng.permutation(inside[:, 5:])).any(axis=1).mean()
 windows = np.lib.stride_tricks.sliding_window_view(kjv.tokens, 101)
 hundred = windows[kjv.doc_ids[100:] == kjv.doc_ids[:-100]]
+grown = (hundred[:, :100] == hundred[:, 100:]).any(axis=1).mean()
 print(f"{repeats:.1%} of next tokens stand in their own context of five;")
 print(f"{by_chance:.1%} would if they were drawn from anywhere in the text;")
 print(f"{grown:.0%} stand in their own context of a hundred")
-grown = (hundred[:, :100] == hundred[:, 100:]).any(axis=1).mean()
 claim("1.10", repeats)
 
 # %% [markdown]
