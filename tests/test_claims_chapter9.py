@@ -9,7 +9,7 @@ from scipy.optimize import brentq, minimize
 
 from ntputils import SoftLabels, claim, is_unique, optimal_face, optimality_gap, regularization_path
 
-COVERED = {f"9.{i}" for i in range(1, 17)}
+COVERED = {f"9.{i}" for i in range(1, 18)}
 PHI = (1 + np.sqrt(5)) / 2
 
 
@@ -258,6 +258,30 @@ def test_9_15_and_9_16_other_probabilities_are_predicted_elsewhere():
     assert verdict("9.15", abs(far_margin(9, p, np.log(1e8)) - predicted(p))) == "fails"
     assert verdict("9.16", (far[1] - predicted(p)) / (far[2] - predicted(p))) == "holds"
     assert verdict("9.16", (far[1] - predicted(p) - 1e-3) / (far[2] - predicted(p) - 1e-3)) == "fails"
+
+
+def bound(Lam, held, p, S):
+    """What prop-diameter allows, its map on symmetric matrices built entry by entry."""
+    g, s, Vt = p - Lam[S].sum(), *np.linalg.svd(Lam)[1:]
+    V1, r = Vt[:len(s)][s > 0.99].T, max(s[s <= 0.99], default=0)
+    images = []
+    for a in range(V1.shape[1]):
+        for b in range(a + 1):
+            B = np.zeros((V1.shape[1],) * 2)
+            B[a, b] = B[b, a] = 1 if a == b else np.sqrt(0.5)
+            D = Lam @ V1 @ B @ V1.T
+            images.append(np.concatenate([D[on, j] - D[on, j].mean() for j, on in enumerate(held.T)]))
+    theta = np.linalg.eigvalsh(np.array(images) @ np.array(images).T)[0]
+    if theta < 1e-12:
+        return np.inf
+    rho = np.sqrt(2 * g * p) + np.sqrt(4 * g * p / (1 - r**2)) + 2 * g / (1 - r**2)
+    return (2 * rho + 2 * g / 0.01) / np.sqrt(theta) + 2 * rho
+
+
+def test_9_17_margins_that_are_not_tight_must_not_be_held():
+    apart, p = np.linalg.norm(point(1 / PHI) - point(0)), 2 * np.sqrt(5) + 1e-9
+    assert verdict("9.17", apart / bound(CERTIFICATE, FIVE | (CERTIFICATE < -0.01), p, FIVE)) == "holds"
+    assert verdict("9.17", apart / bound(CERTIFICATE, FIVE | True, p, FIVE)) == "fails"
 
 
 @pytest.mark.parametrize("id_", sorted(COVERED))
