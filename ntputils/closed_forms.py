@@ -95,6 +95,7 @@ def star_gram(weights) -> np.ndarray:
     mean = x / x.size
     values, vectors = np.linalg.eigh(np.diag(x) - mean[:, None] - mean[None, :] + x.sum() / x.size**2)
     values[0] = 0.0                                   # of the vector 1, the only one: exactly, before roots are taken
+    values = np.maximum(values, 0.0)                  # where x spans more digits than a float has, rounding may go below
     return (vectors * np.sqrt(values)) @ vectors.T
 
 

@@ -46,6 +46,8 @@ def collapse_ratio(X, classes: Sequence) -> float:
     names, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
     if len(names) < 2:
         raise ValueError(f"classes: got {len(names)} class, want at least two to compare")
+    X = X - X[:, :1]                                  # vectors at one point become zero, and rounding has no say
+    X = np.ldexp(X, -np.frexp(np.abs(X).max())[1])    # a power of two: squares neither overflow nor vanish
     means = np.zeros((X.shape[0], len(names)))
     np.add.at(means.T, inverse, X.T)
     means /= counts

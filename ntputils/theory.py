@@ -236,6 +236,7 @@ def excess(L, labels: SoftLabels) -> tuple[float, float]:
     '4.3783e-27'
     """
     L, S, P = _logits(L, labels.P.shape), labels.S.toarray(), labels.P.toarray()
+    L = L - np.where(S, L, -np.inf).max(axis=0)      # large logits would round away what tells them apart on the support
     on = logsumexp(np.where(S, L, -np.inf), axis=0)
     off = logsumexp(np.where(S, -np.inf, L), axis=0)
     log_ratio = np.log(P, where=S, out=np.zeros(P.shape)) - np.where(S, L - on, 0)
