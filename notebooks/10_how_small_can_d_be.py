@@ -34,10 +34,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import linprog, minimize
 from scipy.spatial import ConvexHull
+from scipy.special import log_softmax
 
 from ntputils import (SoftLabels, all_subsets, claim, embed_on_moment_curve, excess,
                       load_corpus, load_labels, moment_curve_price, ntp_gradient,
-                      ntp_loss, regularization_path, scale, session, solve_ntp_svm)
+                      ntp_loss, regularization_path, scale, session, softmax,
+                      solve_ntp_svm)
 from ntputils.low_rank import solve_low_rank
 from ntputils.plots import show_growth, style
 
@@ -367,6 +369,38 @@ plt.show()
 # duality on the range of $W$ gives $\inf_{\ell\in\operatorname{range}W} f = \max_{W^\top y = 0} -f^*(y)$.
 # ```
 #
+# Both sides, each by itself: eight random words in $d = 1, 2, 3$ dimensions, and random probabilities on $d + 2$ of them.
+
+# %%
+def least_loss(W, p):
+    """The left side, over one context vector."""
+    def loss(h):
+        q = softmax(W @ h)
+        return -p @ log_softmax(W @ h), W.T @ (q - p)
+
+    return minimize(loss, np.zeros(W.shape[1]), jac=True, method="BFGS",
+                    options={"gtol": 1e-10}).fun
+
+
+def most_entropy(W, p):
+    """The right side, over distributions with the mean word of p."""
+    same = {"type": "eq", "fun": lambda q: np.append(W.T @ (q - p), q.sum() - 1),
+            "jac": lambda q: np.vstack([W.T, np.ones(len(q))])}
+    best = minimize(lambda q: (np.sum(q * np.log(q)), np.log(q) + 1), p / 2 + 1 / 16,
+                    jac=True, method="SLSQP", bounds=[(1e-9, 1)] * len(p),
+                    constraints=same, options={"ftol": 1e-15, "maxiter": 500})
+    return -best.fun
+
+
+draws, misses = np.random.default_rng([SEED, 10]), []
+for d in (1, 2, 3):
+    for _ in range(10):
+        W, p = draws.normal(size=(8, d)), np.zeros(8)
+        p[draws.permutation(8)[:d + 2]] = draws.dirichlet(np.ones(d + 2))
+        misses.append(abs(least_loss(W, p) - most_entropy(W, p)))
+claim("10.15", max(misses))
+
+# %% [markdown]
 # So if another distribution has the same mean and more entropy, the loss cannot go below *its* entropy.
 #
 # ```{prf:theorem} The smallest dimension
@@ -778,9 +812,10 @@ odds = np.log(counts[1:5] / counts[0])
 inside = linprog(np.zeros(12), A_eq=np.vstack([odds, np.ones(12)]),
                  b_eq=[0, 0, 0, 0, 1]).status == 0
 print("zero is in the hull of the log-odds:", inside)
-for d in (1, 2, 3, 4, 5):
-    reached = best_excess(common, d, starts=2) < 1e-6
-    print(f"d = {d}: training reaches the entropy: {reached}")
+reached = {d: best_excess(common, d, starts=2) < 1e-6 for d in range(1, 6)}
+for d, success in reached.items():
+    print(f"d = {d}: training reaches the entropy: {success}")
+claim("10.16", sum(success != (d >= 4 + inside) for d, success in reached.items()))
 
 # %% [markdown]
 # ## Between 2k and the rank

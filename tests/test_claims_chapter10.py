@@ -9,7 +9,7 @@ from ntputils import (SoftLabels, all_subsets, claim, embed_on_moment_curve, exc
                       regularization_path, solve_ntp_svm)
 from scipy.optimize import brentq, linprog, minimize_scalar
 
-COVERED = {f"10.{i}" for i in range(1, 15)}
+COVERED = {f"10.{i}" for i in range(1, 17)}
 
 
 def rng():
@@ -232,7 +232,7 @@ def test_10_14_contexts_that_everything_follows_are_noticed():
     assert verdict("10.14", shortest(largest_supports(constant, range(1, 8)))) == "fails"
 
 
-def test_the_lemma_behind_it_by_a_second_way():
+def test_10_15_a_word_moved_or_no_mixture_at_all_is_noticed():
     """Two tokens and a third between them: the largest entropy meets the best loss over h, found by its derivative."""
     w, p = np.array([1.0, -1.0, 0.25]), np.array([0.6, 0.4, 0.0])
 
@@ -243,7 +243,27 @@ def test_the_lemma_behind_it_by_a_second_way():
     h = brentq(slope, -50, 50)
     loss = np.log(np.exp(w * h).sum()) - p @ w * h
     alpha = np.array([0.625, 0.375, -1.0])  # w @ alpha = 0
-    assert abs(w @ alpha) < 1e-12 and loss == pytest.approx(entropy(p) + gain(p, alpha), abs=1e-8)
+    assert abs(w @ alpha) < 1e-12 and verdict("10.15", abs(loss - entropy(p) - gain(p, alpha))) == "holds"
+    assert verdict("10.15", abs(loss - entropy(p))) == "fails"
+    assert verdict("10.15", abs(loss - entropy(p) - gain(p, np.array([0.6, 0.4, -1.0])))) == "fails"
+
+
+def test_10_16_log_odds_on_one_side_need_a_dimension_less():
+    """One support {1, 2} of three tokens: opposite log-odds need two dimensions, those on one side need one."""
+    def reached(p):
+        h = np.log(p / (1 - p))
+        if (h > 0).all():  # w = (1, 0, -100), h = the log-odds
+            off = np.exp(-100 * h) / (1 + np.exp(h) + np.exp(-100 * h))
+            return {1: off.max() < 1e-6, 2: True}
+        return {1: (np.log(2) + entropy([0.7, 0.3])) / 2 - entropy([0.7, 0.3]) < 1e-6, 2: True}  # as for 10.9
+
+    def disagree(p, needed):
+        return sum(success != (d >= needed) for d, success in reached(np.array(p)).items())
+
+    assert verdict("10.16", disagree([0.7, 0.3], needed=2)) == "holds"
+    assert verdict("10.16", disagree([0.7, 0.6], needed=1)) == "holds"
+    assert verdict("10.16", disagree([0.7, 0.3], needed=1)) == "fails"
+    assert verdict("10.16", disagree([0.7, 0.6], needed=2)) == "fails"
 
 
 @pytest.mark.parametrize("id_", sorted(COVERED))
