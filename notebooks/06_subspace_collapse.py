@@ -321,7 +321,7 @@ claim("6.8", slope(sizes["twins"][late], measured["twins"][1][late]))
 #
 # For the twins the bound is an equality in the limit: $\|M - Q_rMQ_c\|_* = \log\tfrac73$, and each of the two
 # terms tends to half of it. Where
-# equal supports carry equal joint probabilities the bound is zero. On the real text it holds with room. Below, the largest
+# equal supports carry equal joint probabilities the bound for contexts alone is zero. On the real text it holds with room. Below, the largest
 # share of its bound that each scatter reaches for $\lambda \le 10^{-6}$: contexts alone, words alone, and both together.
 
 # %%
@@ -479,7 +479,7 @@ claim("6.2", min(found.min() for found in tight))
 #    a convergent amount.
 # ```
 #
-# "Told apart" is such a case ($\tilde S$ has rank $2 = V-1$); so are all worlds of full symmetry. In general we have no
+# "Told apart" is such a case ($\tilde S$ has rank $2 = V-1$); so are the worlds of {prf:ref}`thm-flat`. In general we have no
 # proof that the logits of two contexts with equal supports stay within a bounded distance ({prf:ref}`thm-scatter` gives
 # $O(\sqrt R)$). Numerically they did in every problem that we solved; here is the real text, from $10^{-4}$ on:
 
@@ -565,7 +565,9 @@ print(f"collapse after over before: {gain(r):.2f} with {r} directions, "
 # *collapse ratio* is defined next, shows what hangs on this: with eleven directions the projection more than halves the ratio, as
 # claim 6.10 asks, and with the twelve of the exact solution it would not. **We settled on eleven after seeing twelve fail.** The
 # reason to keep eleven is their growth, which {prf:ref}`prop-growing` asks for; the rank of a limit that no ridge here comes near
-# is no guide. But a choice made after a look is weaker evidence than one made before.
+# is no guide. But a choice made after a look is weaker evidence than one made before, and growth is no rule for all texts. In the
+# King James Version, contexts chosen alike, it lets in directions that have only begun to rise, and the projection gains nothing;
+# there the rank of the solution does what eleven does here.
 #
 # How collapsed are the contexts? One number says it:
 #
