@@ -10,7 +10,7 @@ from scipy import stats
 
 from ntputils import SoftLabels, claim, load_corpus, masked_labels, shuffle_supports, solve_ntp_svm, train_ufm
 
-COVERED = {f"19.{i}" for i in range(1, 22)}
+COVERED = {f"19.{i}" for i in range(1, 23)}
 
 
 def verdict(id_, measured):
@@ -283,6 +283,31 @@ def trained(tasks):
         run = train_ufm(labels, d=32, steps=200, lr=0.03, optimizer="adam", rng=np.random.default_rng(0), snapshots=[200])
         runs[name] = run.W[-1], run.H[-1]
     return runs
+
+
+def test_19_22_patterns_have_their_chances_as_weights():
+    words, rng = "the cat sat on the mat and the dog sat on the cat".split(), np.random.default_rng(19)
+    vocab = sorted(set(words))
+    chances = {hidden: 0.3 ** len(hidden) * 0.7 ** (2 - len(hidden)) for hidden in [(), (-1,), (1,), (-1, 1)]}
+    logits = defaultdict(lambda: rng.normal(size=len(vocab)))
+
+    def nats(context, word):
+        x = logits[context]
+        return np.log(np.exp(x).sum()) - x[vocab.index(word)]
+
+    def by_contexts(weights):
+        total = Counter()
+        for t in range(1, len(words) - 1):
+            for hidden, weight in weights.items():
+                total[tuple(None if o in hidden else words[t + o] for o in (-1, 1)), words[t]] += weight
+        return sum(w * nats(*pair) for pair, w in total.items()) / sum(total.values())
+
+    def by_windows():
+        return np.mean([sum(chance * nats(tuple(None if o in hidden else words[t + o] for o in (-1, 1)), words[t])
+                            for hidden, chance in chances.items()) for t in range(1, len(words) - 1)])
+
+    assert verdict("19.22", abs(by_windows() - by_contexts(chances))) == "holds"
+    assert verdict("19.22", abs(by_windows() - by_contexts(dict.fromkeys(chances, 0.25)))) == "fails"
 
 
 @pytest.mark.parametrize("id_", ["19.17", "19.18"])
