@@ -506,7 +506,8 @@ plt.show()
 #
 # The second of these claims is about signs. A reviewer summed the geometry up: acute angles between a context and the
 # words "in" it, obtuse ones with all others. With *in its support* for "in it", this is right in flat worlds, in the
-# limit by {prf:ref}`thm-flat` and here at a small ridge. In general only its first half is a theorem
+# limit by {prf:ref}`thm-flat` and here at a small ridge. (Where counts range from one to a million, some signs are still
+# wrong at this ridge.) In general only its first half is a theorem
 # ({prf:ref}`prop-centred`), and {ref}`chapter 4 <ch-ntp-svm>` has the counterexample to the second.
 
 # %% [markdown]
