@@ -10,7 +10,7 @@ from scipy import linalg, stats
 from ntputils import (build_model, candidate_geometries, claim, fit, lambda_max, load_labels, regularization_path,
                       solve_ntp_svm, train_ufm)
 
-COVERED = {f"15.{i}" for i in range(1, 31)}
+COVERED = {f"15.{i}" for i in range(1, 32)}
 SEEDS = range(5)
 
 
@@ -375,3 +375,16 @@ def test_15_30(drawn, path):
     down = [best(path[0][what], what) - best(path[-1][what], what) for what in drawn.groups]
     assert verdict("15.30", min(down)) == "holds"
     assert verdict("15.30", min(-x for x in down)) == "fails"
+
+
+def test_15_31_a_prediction_that_has_seen_the_seed_passes_the_ceiling():
+    rng = np.random.default_rng(31)
+    truth, B = np.linalg.cholesky([[1, 0.9], [0.9, 1]]) @ rng.normal(size=(2, 561))
+    seeds = truth + rng.normal(size=(5, 561))  # two of them correlate like one half
+
+    def beyond(predictions):
+        two = np.mean([stats.pearsonr(a, b).statistic for i, a in enumerate(seeds) for b in seeds[:i]])
+        return np.mean([stats.pearsonr(a, b).statistic for a, b in zip(seeds, predictions)]) - np.sqrt(two)
+
+    assert verdict("15.31", beyond([B] * 5)) == "holds"
+    assert verdict("15.31", beyond(B + 0.7 * (seeds - truth))) == "fails"
