@@ -435,8 +435,8 @@ claim("3.3", worst)
 # :label: thm-certificate
 #
 # Let $(W, H)$ be a stationary point of $F_\lambda$, at any $d$, and $L = WH$. Then $L$ minimises
-# $\mathrm{CE}(L) + \lambda\|L\|_*$ over all matrices (and $(W, H)$ minimises $F_\lambda$, at this $d$ and at
-# every other) if and only if
+# $\mathrm{CE}(L) + \lambda\|L\|_*$ over all matrices (so that $F_\lambda(W, H)$ is the least value of $F_\lambda$ at
+# every $d \ge \operatorname{rank} L$, and not undercut at any smaller one) if and only if
 #
 # $$
 # \|\nabla\mathrm{CE}(L)\|_2 \le \lambda .

@@ -121,7 +121,7 @@ print(f"{CONTEXTS} contexts of the King James Version, 200 of TinyStories")
 #    $0 \le k_j s + (V - k_j)(s - 1) = Vs - (V - k_j)$. If $k_j = V$ the column is constant and centred.
 # ```
 #
-# So a context makes an acute angle with each word of its support, always. Obtuse angles with all the others,
+# So a context with $k_j < V$ makes an acute angle with each word of its support, always. Obtuse angles with all the others,
 # as in the proxy, are *not* promised; we come back to this.
 
 # %% [markdown]
@@ -261,7 +261,7 @@ plt.show()
 
 # %% [markdown]
 # *The smallest failure of the proxy: tokens by contexts, equal colours for equal values in all panels. The
-# proxy gives every token off a support the same logit; the solution does not. The certificate on the right is
+# proxy gives every token off a support the same logit; the solution does not. The certificate, at the bottom, is
 # zero at the one entry whose margin is larger than one.*
 #
 # A reader of the paper objected that the solution treats all tokens off the support alike. The proxy does. The
@@ -716,7 +716,7 @@ SupportGridWidget.preset("failure")
 #
 # ## Exercises
 #
-# 1. Two contexts have disjoint supports that together fill the vocabulary. Show that their context vectors point in
+# 1. There are two contexts, with disjoint supports that together fill the vocabulary. Show that their context vectors point in
 #    exactly opposite directions.
 #
 #    ```{admonition} Solution

@@ -26,8 +26,9 @@
 # $$
 #
 # a finite part that is *sparse* (zero off the supports) and knows the probabilities, and a growing part of *low
-# rank* that knows only which tokens ever follow which contexts. You will see it proved, measured, and played; and
-# you will see that one of the two limits is reached fast and the other hardly ever.
+# rank* that knows only which tokens ever follow which contexts. (The sign $\approx$ stands for two limits, of the finite part
+# and of $L_\lambda/\log(1/\lambda)$; what is left between the two sides may still grow, only more slowly than the
+# logarithm.) You will see both proved, measured, and played; and that one is reached fast and the other hardly ever.
 #
 # *Fifteen minutes to read, about fifteen seconds to run on one CPU core. No GPU is used.*
 
