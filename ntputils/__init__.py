@@ -68,7 +68,7 @@ __all__ = ["AdjustedPoint", "Agreement", "AnalogyQuestions", "ArgmaxVerdict", "B
 _NEED_TORCH = {"NextTokenModel": "models", "build_model": "models", "context_words": "models", "fit": "train"}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     """Models and their training are imported when they are asked for: nothing else here needs torch."""
     if name not in _NEED_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .plots import CYCLE, show_matrix, style
@@ -38,7 +39,7 @@ def draw(report: Report) -> dict[str, Figure]:
     return figures
 
 
-def _figure(width: float = 6.4, height: float = 3.6):
+def _figure(width: float = 6.4, height: float = 3.6) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
@@ -78,8 +79,8 @@ def _map(report: Report) -> Figure:
     if W.shape[1] == 1:
         W, H = (np.column_stack([X, np.zeros(len(X))]) for X in (W, H))
     W, H = (X / max(np.abs(X).max(initial=0), 1e-300) for X in (W, H))
-    ax.scatter(*W.T, s=14, color=CYCLE[0], label="words")
-    ax.scatter(*H.T, s=20, color=CYCLE[1], marker="x", label="contexts")
+    ax.scatter(W[:, 0], W[:, 1], s=14, color=CYCLE[0], label="words")
+    ax.scatter(H[:, 0], H[:, 1], s=20, color=CYCLE[1], marker="x", label="contexts")
     taken: list[tuple[float, float, float]] = []
     for points, names, colour in ((W, [labels.vocab[z] for z in words], CYCLE[0]),
                                   (H, [labels.context(j) for j in contexts], CYCLE[1])):

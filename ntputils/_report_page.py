@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
+from ._hints import PathLike
 from ._report_figures import shown
 from .concepts import Concepts
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .report import Report
 
 _ROWS = (             # name, what it is, what it says
@@ -138,7 +141,7 @@ def _figures(report: Report) -> str:
     return f"<h2>Figures</h2>{drawn}"
 
 
-def svg(figure, name: str) -> str:
+def svg(figure: Figure, name: str) -> str:
     """A figure as an element of the page: text stays text, and no name in it meets one of another figure's."""
     target = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), warnings.catch_warnings():
@@ -175,7 +178,8 @@ def _poles(report: Report) -> str:
 
 
 def _neighbours(report: Report) -> str:
-    rows, labels = [], report.labels
+    rows: list[list[str]] = []
+    labels = report.labels
     for z in report.top_words[:300]:
         if len(rows) == 16:
             break
@@ -202,7 +206,7 @@ def _subset(report: Report) -> str:
             f"<p>{names}</p></details>")
 
 
-def write(path: str | os.PathLike, text: str) -> Path:
+def write(path: PathLike, text: str) -> Path:
     """Writes a page beside `path` and renames it."""
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")

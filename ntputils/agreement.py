@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ._hints import ArrayLike
 from .groups import between_groups
 from .similarity import cka, cosine_matrix, mantel, off_diagonal_correlation, partial_mantel
 from .types import SoftLabels
@@ -68,8 +70,9 @@ class Agreement:
 _OTHER = {"words": "contexts each word follows", "contexts": "words follow each context"}
 
 
-def compare_geometries(predicted, given, *, what: str, groups, sizes, rng: np.random.Generator, covered: int | None = None,
-                       total: int | None = None, permutations: int = 999) -> Agreement:
+def compare_geometries(predicted: ArrayLike, given: ArrayLike, *, what: str, groups: ArrayLike, sizes: ArrayLike,
+                       rng: np.random.Generator, covered: int | None = None, total: int | None = None,
+                       permutations: int = 999) -> Agreement:
     """Compares two sets of vectors of the same items.
 
     Args:
@@ -122,7 +125,7 @@ def compare_geometries(predicted, given, *, what: str, groups, sizes, rng: np.ra
 
 # --- whose vectors -------------------------------------------------------------------------------------------------
 
-def word_vectors(labels: SoftLabels, embeddings) -> tuple[np.ndarray, np.ndarray]:
+def word_vectors(labels: SoftLabels, embeddings: Any) -> tuple[np.ndarray, np.ndarray]:
     """The words that have a vector, and their vectors, from any of the forms that `geometry_report` takes.
 
     Returns:
@@ -149,7 +152,7 @@ def word_vectors(labels: SoftLabels, embeddings) -> tuple[np.ndarray, np.ndarray
     return np.arange(labels.V), _finite("embeddings", vectors)
 
 
-def model_vectors(labels: SoftLabels, model, columns: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+def model_vectors(labels: SoftLabels, model: Any, columns: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
     """Word vectors (V, d), or None where the model has none, and the vectors of some contexts, a column each (d, n)."""
     if hasattr(model, "W") and hasattr(model, "H"):
         W, H = (_numpy(x() if callable(x) else x) for x in (model.W, model.H))
@@ -166,7 +169,7 @@ def model_vectors(labels: SoftLabels, model, columns: np.ndarray) -> tuple[np.nd
     return None, _finite("model", H).T
 
 
-def _numpy(x) -> np.ndarray:
+def _numpy(x: Any) -> np.ndarray:
     return np.asarray(x.detach().cpu().numpy() if hasattr(x, "detach") else x, dtype=np.float64)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
+from ._hints import ArrayLike
+
 __all__ = ["ArgmaxVerdict", "is_argmaxable"]
 
 _MARGIN, _RESIDUAL, _ADDED = 1e-9, 1e-6, 50
@@ -29,7 +31,7 @@ class ArgmaxVerdict:
     weights: dict[int, float] | None
 
 
-def is_argmaxable(W, word: int, *, start=None, rounds: int = 40) -> ArgmaxVerdict:
+def is_argmaxable(W: ArrayLike, word: int, *, start: ArrayLike | None = None, rounds: int = 40) -> ArgmaxVerdict:
     """Decides whether a word can be the first choice of W h for some h (Demeter et al. 2020; Grivas et al. 2022).
 
     It can, if and only if its vector is no mixture of the other words' vectors. A guess is tried first; then linear programs ask

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from ._hints import MatrixLike
+from .theory import _dense
 from .types import SoftLabels
 from .ufm import _adam
 
@@ -92,7 +94,7 @@ def pmi(labels: SoftLabels, *, negatives: float = 1.0, positive: bool = True, ep
     return np.maximum(A, 0.0) if positive else A
 
 
-def svd_vectors(A, d: int) -> tuple[np.ndarray, np.ndarray]:
+def svd_vectors(A: MatrixLike, d: int) -> tuple[np.ndarray, np.ndarray]:
     """Word and context vectors from the d leading singular triples of a matrix, balanced: U sqrt(Sigma), sqrt(Sigma) V'.
 
     The best approximation of A of that rank, as vectors of equal Gram matrices W'W = HH'. A vector's largest
@@ -112,7 +114,7 @@ def svd_vectors(A, d: int) -> tuple[np.ndarray, np.ndarray]:
     >>> W.ravel().tolist(), H.ravel().tolist()
     ([2.0, 0.0], [2.0, 0.0])
     """
-    A = np.asarray(A.toarray() if sp.issparse(A) else A, dtype=np.float64)
+    A = _dense(A)
     if A.ndim != 2 or not np.all(np.isfinite(A)):
         raise ValueError(f"A: got shape {A.shape}, want a finite matrix (V, m)")
     if not 1 <= d <= min(A.shape):
@@ -254,10 +256,11 @@ def train_glove(labels: SoftLabels, *, d: int, rng: np.random.Generator, steps: 
         residual += c
         residual -= target
         if step == steps:
-            return GloVe(W.copy(), H.copy(), b.copy(), c.copy(), float(np.sum(weight * residual**2)))
+            break
         residual *= weight
         np.matmul(residual, H.T, out=of_W)
         np.matmul(W.T, residual, out=of_H)
         residual.sum(axis=1, out=of_b)
         residual.sum(axis=0, out=of_c)
         update(x, gradient)
+    return GloVe(W.copy(), H.copy(), b.copy(), c.copy(), float(np.sum(weight * residual**2)))

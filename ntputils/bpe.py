@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .corpus import _words
 from .types import UNK
@@ -28,7 +29,7 @@ class BytePairTokenizer:
     """
 
     pieces: tuple[str, ...]
-    _encoder: object = field(repr=False, compare=False)
+    _encoder: Any = field(repr=False, compare=False)
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, text: str) -> list[str]:
@@ -89,7 +90,7 @@ def bpe_tokenizer(texts: Iterable[str], vocab_size: int, *, coverage: float = 1.
                                   initial_alphabet=characters, show_progress=False)
     encoder.train_from_iterator((" ".join([word] * count) for word, count in sorted(words.items())), trainer)
     pieces = encoder.get_vocab()
-    return BytePairTokenizer(tuple(sorted(pieces.keys() - {UNK}, key=pieces.get)), encoder)
+    return BytePairTokenizer(tuple(sorted(pieces.keys() - {UNK}, key=pieces.__getitem__)), encoder)
 
 
 def _characters(words: Counter[str], coverage: float) -> list[str]:

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -50,7 +51,7 @@ def satisfies(measured: float, threshold: str) -> bool:
 
 
 @functools.cache
-def statements() -> dict[str, dict]:
+def statements() -> dict[str, dict[str, Any]]:
     """All entries of the ledger by id, as `claims.yml` has them: packaged in a wheel, in `book/` in a checkout.
 
     Raises:
@@ -59,7 +60,7 @@ def statements() -> dict[str, dict]:
     packaged = importlib.resources.files("ntputils") / "claims.yml"
     path = packaged if packaged.is_file() else Path(__file__).parent.parent / "book" / "claims.yml"
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    table: dict[str, dict] = {}
+    table: dict[str, dict[str, Any]] = {}
     for entry in entries:
         missing = {"id", "part", "statement", "source", "threshold", "why"} - entry.keys()
         if missing or entry.keys() - _FIELDS:
@@ -98,7 +99,7 @@ class Claim:
         """The id of the claim's card on its page."""
         return "claim-" + self.id.replace(".", "-")
 
-    def record(self) -> dict:
+    def record(self) -> dict[str, Any]:
         """The whole claim as plain values, for `claims.json`."""
         value = self.measured
         exact = int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else float(value)
@@ -111,7 +112,7 @@ class Claim:
         bound = "no threshold" if self.threshold is None else f"measured {self.threshold}"
         return f"Claim {self.id} {self.verdict} ({bound}): {self.statement}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/plain": repr(self), "text/html": self._card(), MIME: self.record()}
 
     def _card(self) -> str:

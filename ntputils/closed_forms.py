@@ -13,10 +13,11 @@ from math import comb, log, sqrt
 
 import numpy as np
 
+from ._hints import ArrayLike, MatrixLike
 from .theory import _supports
 
 
-def separations(S) -> np.ndarray:
+def separations(S: MatrixLike) -> np.ndarray:
     """How many contexts are followed by exactly one of two tokens: d(u, v) = r_u + r_v - 2 (SS')_uv.
 
     Rows of the centred support have these squared distances, so its word geometry depends on S through d alone.
@@ -41,7 +42,7 @@ def separations(S) -> np.ndarray:
     return alone[:, None] + alone[None, :] - 2 * shared
 
 
-def star_weights(S) -> np.ndarray | None:
+def star_weights(S: MatrixLike) -> np.ndarray | None:
     """The positive numbers x with d(u, v) = x_u + x_v for all pairs of tokens, if there are such.
 
     If there are, the centred support of S is the unique solution of NTP-SVM, and `star_gram(x)` its word geometry.
@@ -72,7 +73,7 @@ def star_weights(S) -> np.ndarray | None:
     return x if fits and x.min() > 1e-9 else None
 
 
-def star_gram(weights) -> np.ndarray:
+def star_gram(weights: ArrayLike) -> np.ndarray:
     """The Gram matrix of the words, WW' = (P D P)^{1/2}, D = diag(weights), P = I - 11'/V.
 
     Args:
@@ -166,7 +167,7 @@ class FlatWorld:
         return k
 
 
-def flat_world(S) -> FlatWorld | None:
+def flat_world(S: MatrixLike) -> FlatWorld | None:
     """The closed form of S, if every two tokens are told apart by the same number of contexts.
 
     Args:

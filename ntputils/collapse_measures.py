@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._hints import ArrayLike
 from .metrics import _vectors
 
 __all__ = ["CollapseMeasures", "collapse_measures"]
@@ -44,7 +45,7 @@ class CollapseMeasures:
     agreement: float
 
 
-def collapse_measures(H, weights, words=None) -> CollapseMeasures:
+def collapse_measures(H: ArrayLike, weights: ArrayLike, words: ArrayLike | None = None) -> CollapseMeasures:
     """Measures neural collapse, classes weighted over contexts (mathematics: E.2).
 
     Args:
@@ -88,10 +89,11 @@ def collapse_measures(H, weights, words=None) -> CollapseMeasures:
                             float(repulsion.std()), *duality)
 
 
-def _against_words(H, A, means, directions, words) -> tuple[float, float, float]:
+def _against_words(H: np.ndarray, A: np.ndarray, means: np.ndarray, directions: np.ndarray, words: ArrayLike | None
+                   ) -> tuple[float, float, float]:
     """NC3, UNC3 and NC4."""
     if words is None:
-        return (float("nan"),) * 3
+        return float("nan"), float("nan"), float("nan")
     W = np.asarray(words, dtype=np.float64)
     if W.shape != (len(A), len(H)) or not np.all(np.isfinite(W)):
         raise ValueError(f"words: got shape {W.shape}, want ({len(A)}, {len(H)}), a finite vector for each class")

@@ -6,13 +6,15 @@ arXiv:2505.08348): a score for every word and every context. The signs of the fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, svds
 
+from ._hints import ArrayLike, MatrixLike
 from .similarity import _generator, _groups
 from .theory import _supports, center
 
@@ -65,11 +67,11 @@ class Concepts:
             raise ValueError(f"concept: got {concept}, want a number from 0 to {len(self.sizes) - 1}")
         x = scores[:, concept]
         steps = np.round(x / (_TIE * np.abs(x).max()))     # so that equal scores keep the order of the names
-        ends = (np.argsort(sign * steps, kind="stable")[:count] for sign in (-1, 1))
-        return tuple([names[i] for i in end if sign * steps[i] > 0] for end, sign in zip(ends, (1, -1)))
+        low, high = (np.argsort(sign * steps, kind="stable")[:count] for sign in (1, -1))
+        return [names[i] for i in high if steps[i] > 0], [names[i] for i in low if steps[i] < 0]
 
 
-def find_concepts(S, count: int) -> Concepts:
+def find_concepts(S: MatrixLike, count: int) -> Concepts:
     """The `count` leading concepts of a support matrix: singular triples of S~ = (I - 11'/V) S.
 
     Only the product u_i v_i' has a sign; here the word that scores farthest from zero scores above it. Triples with equal
@@ -113,7 +115,7 @@ def find_concepts(S, count: int) -> Concepts:
     return Concepts(s, U * sign, Vt.T * sign)
 
 
-def orthants(X, *, tol: float = 0.0) -> np.ndarray:
+def orthants(X: ArrayLike, *, tol: float = 0.0) -> np.ndarray:
     """The orthant of each item: its pattern of signs, read as a binary number, the first concept in front.
 
     Args:
@@ -139,7 +141,7 @@ def orthants(X, *, tol: float = 0.0) -> np.ndarray:
 
 # --- square loss ---------------------------------------------------------------------------------------------------
 
-def square_loss_curve(sigma, t, start: float) -> np.ndarray:
+def square_loss_curve(sigma: ArrayLike, t: ArrayLike, start: ArrayLike) -> np.ndarray:
     """How a concept is learned on the square loss: s(t) = sigma / (1 + (sigma/start - 1) exp(-2 sigma t)).
 
     The singular values of WH under gradient flow on 1/2 ||WH - S~||_F^2 from balanced vectors along the concepts.
@@ -163,7 +165,7 @@ def square_loss_curve(sigma, t, start: float) -> np.ndarray:
     return sigma / (1 + (sigma / start - 1) * np.exp(-2 * sigma * t))
 
 
-def half_time(sigma, start) -> np.ndarray:
+def half_time(sigma: ArrayLike, start: ArrayLike) -> np.ndarray:
     """When `square_loss_curve` passes sigma / 2: log(sigma/start - 1) / (2 sigma).
 
     Args:
@@ -181,7 +183,7 @@ def half_time(sigma, start) -> np.ndarray:
         return np.log(sigma / start - 1) / (2 * sigma)
 
 
-def _above_zero(name: str, value) -> np.ndarray:
+def _above_zero(name: str, value: ArrayLike) -> np.ndarray:
     value = np.asarray(value, dtype=np.float64)
     if not np.all(value > 0):
         raise ValueError(f"{name}: got {value.min() if value.size else 'none'}, want numbers above 0")
@@ -190,7 +192,7 @@ def _above_zero(name: str, value) -> np.ndarray:
 
 # --- how much two answers agree ------------------------------------------------------------------------------------
 
-def subspace_overlap(A, B) -> float:
+def subspace_overlap(A: ArrayLike, B: ArrayLike) -> float:
     """The mean squared cosine of the angles between the spans of two orthonormal sets: ||A'B||_F^2 / p.
 
     Args:
@@ -215,7 +217,7 @@ def subspace_overlap(A, B) -> float:
     return float(np.sum((A.T @ B)**2) / A.shape[1])
 
 
-def adjusted_rand(a: Sequence, b: Sequence) -> float:
+def adjusted_rand(a: Iterable[Any], b: Iterable[Any]) -> float:
     """How much two clusterings of the same items agree, beyond chance (Hubert and Arabie 1985).
 
     (pairs that both put together - expected) / (largest possible - expected), where a shuffle that keeps the sizes of all
@@ -264,7 +266,7 @@ class ClassShare:
         return float((1 + np.sum(means >= self.share.mean() - 1e-12)) / (1 + len(means)))
 
 
-def class_share(X, classes: Sequence, *, rng: np.random.Generator, strata: Sequence | None = None,
+def class_share(X: ArrayLike, classes: Iterable[Any], *, rng: np.random.Generator, strata: ArrayLike | None = None,
                 permutations: int = 999) -> ClassShare:
     """How much of the variance of scores lies between classes of items (eta squared), against shuffled classes.
 
@@ -307,7 +309,7 @@ def class_share(X, classes: Sequence, *, rng: np.random.Generator, strata: Seque
     return ClassShare(share, (1 + np.sum(null >= share - 1e-12, axis=0)) / (1 + permutations), null)
 
 
-def shuffle_supports(S, *, rng: np.random.Generator, rounds: int = 20) -> np.ndarray:
+def shuffle_supports(S: MatrixLike, *, rng: np.random.Generator, rounds: int = 20) -> np.ndarray:
     """A random support matrix with the same sizes of supports, and as many contexts for each word.
 
     The curveball walk (Strona et al. 2014), all contexts paired at once in each round: two contexts keep the words that

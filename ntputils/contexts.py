@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from operator import index
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from ._hints import ArrayLike, MatrixLike
 from .corpus import index_tokens
 from .types import Corpus, SoftLabels
 
@@ -23,13 +25,13 @@ _CAPACITY = 2**64
 
 # --- what was given ------------------------------------------------------------------------------------------------
 
-def _whole(name: str, value: object) -> int:
+def _whole(name: str, value: Any) -> int:
     """Checks that an argument is a whole number of at least 1."""
     try:
-        number = index(value)
+        number = None if isinstance(value, (bool, np.bool_)) else index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, (bool, np.bool_)):
+    if number is None:
         raise TypeError(f"{name}: got {value!r} ({type(value).__name__}), want a whole number >= 1")
     if number < 1:
         raise ValueError(f"{name}: got {number}, want at least 1")
@@ -96,7 +98,7 @@ def _strings(tokens: object) -> bool:
     return isinstance(tokens, (list, tuple)) and len(tokens) > 0 and isinstance(tokens[0], str)
 
 
-def _read(tokens: object, vocab_size: int | None, doc_ids: object) -> _Text:
+def _read(tokens: Any, vocab_size: int | None, doc_ids: ArrayLike | None) -> _Text:
     """Turns any accepted form of tokens into ids, a vocabulary and document breaks."""
     if isinstance(tokens, (str, bytes)):
         raise TypeError(f"tokens: got {type(tokens).__name__}, want tokens; SoftLabels.from_text takes a text")
@@ -231,7 +233,7 @@ def _spell(key: np.ndarray, pieces: tuple[_Grams, ...], tokens: np.ndarray) -> N
         if i:
             key = number // np.uint64(piece.radix)
             number = number - key * np.uint64(piece.radix)
-        if piece.pieces:
+        if piece.distinct is not None:
             _spell(piece.distinct[number.view(np.int64)], piece.pieces, tokens[:, end - piece.k:end])
         else:
             tokens[:, end - 1] = number
@@ -297,8 +299,9 @@ def _labels(tally: _Tally, order: np.ndarray, text: _Text) -> SoftLabels:
     return SoftLabels(P, occurrences / n, text.vocab, contexts, n)
 
 
-def count_contexts(tokens, *, context_length: int, vocab_size: int | None = None, doc_ids=None,
-                   max_contexts: int | None = None, min_count: int = 1, min_support: int = 1) -> SoftLabels:
+def count_contexts(tokens: Corpus | ArrayLike, *, context_length: int, vocab_size: int | None = None,
+                   doc_ids: ArrayLike | None = None, max_contexts: int | None = None, min_count: int = 1,
+                   min_support: int = 1) -> SoftLabels:
     """Counts which token follows which context.
 
     An occurrence of a context of length T is T consecutive tokens of one document followed by a token of the
@@ -376,7 +379,7 @@ def _column_numbers(indices: np.ndarray, sizes: np.ndarray, rows: int) -> np.nda
     return number
 
 
-def merge_columns(S) -> tuple[sp.csc_array, np.ndarray, np.ndarray]:
+def merge_columns(S: MatrixLike) -> tuple[sp.csc_array, np.ndarray, np.ndarray]:
     """Finds the distinct columns of a sparse pattern, exactly, by pairwise factorisation.
 
     Args:

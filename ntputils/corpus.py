@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import chain, count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import regex
 
 from . import kjv
+from ._hints import PathLike, Tokenizer
 from .types import Corpus, SoftLabels
 
 END_OF_TEXT = "<|endoftext|>"
@@ -23,8 +25,6 @@ INVISIBLE = r"\p{Z}\p{Cc}\p{Cf}"
 _DOCUMENT_END = regex.compile(rf"<\|endoftext\|>|(?:\r\n|\n|\r(?!\n))[{INVISIBLE}]*(?:\r\n|\n|\r)")
 _WORD = regex.compile(rf"\p{{L}}[\p{{L}}\p{{M}}]*(?:['’]\p{{L}}[\p{{L}}\p{{M}}]*)*|\p{{Nd}}+|[^{INVISIBLE}]")
 _GAP = regex.compile(rf"[{INVISIBLE}]+")
-
-Tokenizer = str | Callable[[str], list[str]]
 
 
 # --- tokens and documents ------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _load_tinystories(*, split: str = "valid", limit: int | None = None, tokeniz
                             licence="CDLA-Sharing-1.0")
 
 
-def _read(path: str | os.PathLike, encoding: str) -> str:
+def _read(path: PathLike, encoding: str) -> str:
     """Reads a text file whole; a ValueError says what is wrong with one that cannot be read."""
     want = f"want a text file in {encoding}"
     try:
@@ -248,7 +248,7 @@ def _read(path: str | os.PathLike, encoding: str) -> str:
         raise ValueError(f"path: got {str(path)!r}, which cannot be read ({reason}), {want}") from error
 
 
-def _load_file(*, path: str | os.PathLike, encoding: str = "utf-8", tokenizer: Tokenizer = "words",
+def _load_file(*, path: PathLike, encoding: str = "utf-8", tokenizer: Tokenizer = "words",
                title: str | None = None, licence: str = "") -> Corpus:
     """A reader's own text file."""
     if not isinstance(path, (str, os.PathLike)):
@@ -328,7 +328,7 @@ def _load_tinystories_counts() -> SoftLabels:
         return SoftLabels.load(path)
 
 
-def _load_simplified(**options) -> SoftLabels:
+def _load_simplified(**options: Any) -> SoftLabels:
     """A language of a few hundred contexts, made from the counts of TinyStories."""
     from .simplified import simplified
 
@@ -339,7 +339,7 @@ _LABELS: dict[str, Callable[..., SoftLabels]] = {
     "tinystories-counts": _load_tinystories_counts, "simplified-tinystories": _load_simplified}
 
 
-def load_corpus(name: str, **options) -> Corpus:
+def load_corpus(name: str, **options: Any) -> Corpus:
     """Loads a corpus by name.
 
     | name | what | options |
@@ -380,7 +380,7 @@ def load_corpus(name: str, **options) -> Corpus:
     return _CORPORA[name](**options)
 
 
-def load_labels(name: str, **options) -> SoftLabels:
+def load_labels(name: str, **options: Any) -> SoftLabels:
     """Loads ready-made soft labels by name.
 
     | name | what | options |

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._hints import ArrayLike, MatrixLike
 from .contexts import merge_columns
 from .svm import ConvergenceWarning, _project, _Quotient, _quotient, solve_ntp_svm
 from .theory import _supports
@@ -61,7 +62,7 @@ class OptimalFace:
     norm: float
     supports: np.ndarray
 
-    def contains(self, L, *, tol: float = 1e-6) -> bool:
+    def contains(self, L: ArrayLike, *, tol: float = 1e-6) -> bool:
         """Whether L is a solution: by its constraints and its norm alone, without the face.
 
         Args:
@@ -117,7 +118,7 @@ class UniquenessVerdict:
     missing: str
 
 
-def is_unique(S, *, max_iter: int = 20_000) -> UniquenessVerdict:
+def is_unique(S: MatrixLike, *, max_iter: int = 20_000) -> UniquenessVerdict:
     """Decides whether NTP-SVM has one solution or several.
 
     *Yes* is a bound on the distance between any two solutions, from Lambda, its gap and the smallest singular value of
@@ -144,7 +145,7 @@ def is_unique(S, *, max_iter: int = 20_000) -> UniquenessVerdict:
     False
     """
     problem = _Problem.solved(S, max_iter)
-    if problem.q is None:
+    if problem.quotient is None:
         return UniquenessVerdict(True, 0.0, None, 0.0, problem.expand(problem.X), "")
     certificate = problem.expand(problem.G)
     size, bound = np.linalg.norm(problem.X), problem.diameter()
@@ -164,7 +165,7 @@ def is_unique(S, *, max_iter: int = 20_000) -> UniquenessVerdict:
     return UniquenessVerdict(None, bound, None, 0.0, certificate, problem.missing(len(basis)))
 
 
-def optimal_face(S, *, max_iter: int = 20_000) -> OptimalFace:
+def optimal_face(S: MatrixLike, *, max_iter: int = 20_000) -> OptimalFace:
     """The set of all solutions of NTP-SVM.
 
     Numerical, unlike the verdicts of `is_unique`: the dimension is the number of directions in which the equations and
@@ -191,10 +192,10 @@ def optimal_face(S, *, max_iter: int = 20_000) -> OptimalFace:
     (1, [1.0, 1.618034])
     """
     problem = _Problem.solved(S, max_iter)
-    if problem.q is not None and problem.too_large:
+    if problem.quotient is not None and problem.too_large:
         raise ValueError(f"S: the face of this problem has {problem.ones[0].shape[1]} dimensions of words to move in, "
                          "want fewer than 89")
-    center, basis = (problem.X, []) if problem.q is None else problem.face()
+    center, basis = (problem.X, []) if problem.quotient is None else problem.face()
     if problem.gap > 1e-9:
         warnings.warn(f"optimal_face works with a gap of {problem.gap:.1e}, above 1e-9", ConvergenceWarning,
                       stacklevel=2)
@@ -215,12 +216,12 @@ class _Problem:
     counts: np.ndarray        # (u,)
     tokens: np.ndarray        # (V,) the distinct row of each token
     bound: np.ndarray         # (u,) bool: the supports that are not full
-    q: _Quotient | None       # the quotient on those; None if there is none
+    quotient: _Quotient | None    # the problem on those; None if there is none
     X: np.ndarray             # (t, u')
     G: np.ndarray             # (t, u')
 
     @classmethod
-    def solved(cls, S, max_iter: int) -> _Problem:
+    def solved(cls, S: MatrixLike, max_iter: int) -> _Problem:
         """Solves NTP-SVM to rounding and merges rows and columns."""
         distinct, inverse, counts = merge_columns(_supports(S))
         merged, tokens, rows = merge_columns(distinct.T)
@@ -239,23 +240,29 @@ class _Problem:
         return cls(supports, inverse, counts, tokens, bound, q, X, G / np.linalg.norm(G, 2))
 
     @property
+    def q(self) -> _Quotient:
+        """The quotient, for what asks only where there is one."""
+        assert self.quotient is not None
+        return self.quotient
+
+    @property
     def dual(self) -> float:
-        return float(np.sum(self.G * self.q.S * self.q.weight)) if self.q else 0.0
+        return float(np.sum(self.G * self.q.S * self.q.weight)) if self.quotient else 0.0
 
     @functools.cached_property
     def slack(self) -> float:
         """How much a solution's norm can exceed the dual value, rounding included."""
-        primal = np.linalg.norm(self.X, "nuc")
-        return float(max(0.0, primal - self.dual) + _ROUNDING * primal)
+        primal = float(np.linalg.norm(self.X, "nuc"))
+        return max(0.0, primal - self.dual) + _ROUNDING * primal
 
     @property
     def gap(self) -> float:
-        return self.slack / self.dual if self.q else 0.0
+        return self.slack / self.dual if self.quotient else 0.0
 
     def expand(self, X: np.ndarray) -> np.ndarray:
         """A weighted quotient matrix as logits (or a certificate) for each distinct support, (V, u)."""
         full = np.zeros(self.supports.shape)
-        if self.q is not None:
+        if self.quotient is not None:
             full[:, self.bound] = (X / self.q.weight)[self.tokens]
         return full
 
@@ -381,14 +388,14 @@ def _analytic_center(A: np.ndarray, Bs: np.ndarray, room: np.ndarray, rise: np.n
     """The x that maximises log det(A + x.B) + sum log(room + x.rise), both relaxed by `_INSIDE`: damped Newton."""
     r, x = len(A), np.zeros(len(Bs))
 
-    def value(x):
+    def value(x: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         rooms = room + _INSIDE + x @ rise
         if rooms.min(initial=np.inf) <= 0:
-            return np.inf, rooms, None
+            return np.inf, rooms, np.empty((0, 0))
         try:
             root = np.linalg.cholesky(A + np.tensordot(x, Bs, 1) + _INSIDE * np.eye(r))
         except np.linalg.LinAlgError:
-            return np.inf, rooms, None
+            return np.inf, rooms, np.empty((0, 0))
         return -2 * np.log(np.diag(root)).sum() - np.log(rooms).sum(), rooms, root
 
     now, rooms, root = value(x)

@@ -11,6 +11,8 @@ from math import comb
 
 import numpy as np
 
+from ._hints import ArrayLike
+
 _MOST_SUBSETS = 1_000_000
 
 
@@ -67,7 +69,7 @@ def all_subsets(V: int, k: int | Sequence[int]) -> np.ndarray:
            [0, 0, 1, 0, 1, 1]])
     """
     _at_least("V", V, 1)
-    sizes = [k] if np.isscalar(k) else list(k)
+    sizes = list(k) if isinstance(k, Iterable) else [k]
     for size in sizes:
         if not 1 <= size <= V:
             raise ValueError(f"k: got {size}, want a size from 1 to V = {V}")
@@ -116,7 +118,7 @@ def fano_plane() -> np.ndarray:
     return from_sets(([j, (j + 1) % 7, (j + 3) % 7] for j in range(7)), 7)
 
 
-def one_hot(counts: Sequence[int]) -> np.ndarray:
+def one_hot(counts: ArrayLike) -> np.ndarray:
     """Contexts with one next token each: token z follows counts[z] distinct contexts.
 
     Equal counts give neural collapse, unequal ones the imbalanced geometry SELI.
@@ -137,7 +139,7 @@ def one_hot(counts: Sequence[int]) -> np.ndarray:
     counts = np.asarray(counts)
     if counts.ndim != 1 or not np.issubdtype(counts.dtype, np.integer) or counts.size == 0 or counts.min() < 0:
         raise ValueError(f"counts: got {counts.tolist()}, want whole numbers of contexts, none below zero")
-    return from_sets(([z] for z in np.repeat(np.arange(counts.size), counts)), counts.size)
+    return from_sets(([z] for z in np.repeat(np.arange(counts.size), counts).tolist()), counts.size)
 
 
 def _at_least(name: str, value: int, least: int) -> None:

@@ -5,16 +5,15 @@ Two geometries that agree on who is equal agree on many pairs, whatever they say
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from ._hints import ArrayLike
 from .similarity import _same, _square
 
 __all__ = ["between_groups", "group_floor"]
 
 
-def _indicator(groups: Sequence, n: int) -> np.ndarray:
+def _indicator(groups: ArrayLike, n: int) -> np.ndarray:
     """Which item is in which group, (n, number of groups), groups in sorted order."""
     groups = np.asarray(groups)
     if groups.shape != (n,):
@@ -23,7 +22,7 @@ def _indicator(groups: Sequence, n: int) -> np.ndarray:
     return (inverse[:, None] == np.arange(inverse.max() + 1)).astype(float)
 
 
-def between_groups(A, groups: Sequence) -> np.ndarray:
+def between_groups(A: ArrayLike, groups: ArrayLike) -> np.ndarray:
     """The mean of a matrix over each block of two groups.
 
     Args:
@@ -45,7 +44,7 @@ def between_groups(A, groups: Sequence) -> np.ndarray:
     return member.T @ A @ member
 
 
-def group_floor(A, B, groups: Sequence | None = None, *, diagonal: bool = False) -> float:
+def group_floor(A: ArrayLike, B: ArrayLike, groups: ArrayLike | None = None, *, diagonal: bool = False) -> float:
     """The correlation of two matrices that is left when the groups of one are shuffled.
 
     Shuffled, B says for each pair only whether its items are in one group: it becomes its mean inside groups and its mean

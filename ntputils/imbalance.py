@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
+from ._hints import ArrayLike
 from .theory import center, factor
 from .types import SoftLabels
 
@@ -41,15 +42,16 @@ class AdjustedPoint:
         return self.W @ self.H
 
 
-def _positive(name: str, values, m: int) -> np.ndarray:
+def _positive(name: str, values: ArrayLike | None, m: int) -> np.ndarray:
     array = np.ones(m) if values is None else np.asarray(values, dtype=float)
     if array.shape != (m,) or not np.all(np.isfinite(array)) or array.min() <= 0:
-        raise ValueError(f"{name}: got {np.shape(values)}, want {m} finite numbers above 0, one a context")
+        raise ValueError(f"{name}: got {array.shape}, want {m} finite numbers above 0, one a context")
     return array
 
 
-def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator, temperature=None, ridge=None,
-                     offset=None, max_iter: int = 20_000) -> AdjustedPoint:
+def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator, temperature: ArrayLike | None = None,
+                     ridge: ArrayLike | None = None, offset: ArrayLike | None = None, max_iter: int = 20_000
+                     ) -> AdjustedPoint:
     """Minimises CE(W H diag(t) + A) + lam/2 (||W||_F^2 + sum_j c_j ||h_j||^2) over W and H.
 
     By descent (L-BFGS) in min(V, m) dimensions, from the factors of the logarithms of smoothed probabilities with some
@@ -89,10 +91,10 @@ def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator
     P, pi, d = labels.P.toarray(), labels.pi, min(V, m)
     scale = t / np.sqrt(c)                               # in G = H diag(root c) the ridge is the same for all
 
-    def split(x):
+    def split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return x[:V * d].reshape(V, d), x[V * d:].reshape(d, m)
 
-    def gradient(L):
+    def gradient(L: np.ndarray) -> tuple[float, np.ndarray]:
         M = L * scale + A
         M = M - M.max(axis=0)
         q = np.exp(M)
@@ -100,7 +102,7 @@ def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator
         value = pi @ (np.log(total) - np.sum(P * M, axis=0))
         return value, (q / total - P) * (pi * scale)
 
-    def objective(x):
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         W, G = split(x)
         value, D = gradient(W @ G)
         slope = np.concatenate([(D @ G.T + lam * W).ravel(), (W.T @ D + lam * G).ravel()])
@@ -113,11 +115,11 @@ def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator
     found = minimize(objective, start, jac=True, method="L-BFGS-B",
                      options={"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": 40, "ftol": 1e-16, "gtol": 1e-8})
     W, G = split(found.x)
-    residual = np.linalg.norm(gradient(W @ G)[1], 2) / lam - 1
-    return AdjustedPoint(W, G / np.sqrt(c), float(max(residual, 0.0)))
+    residual = float(np.linalg.norm(gradient(W @ G)[1], 2)) / lam - 1
+    return AdjustedPoint(W, G / np.sqrt(c), max(residual, 0.0))
 
 
-def zipf_exponent(counts) -> float:
+def zipf_exponent(counts: ArrayLike) -> float:
     """The a of p(r) = r^-a / sum_s s^-a, r = 1 ... V, that makes counts in falling order most likely.
 
     Ranks come from the same counts, which favours steep laws where counts are small; an interval has to come from

@@ -8,12 +8,15 @@ solution of an SVM (Thrampoulidis, arXiv 2402.18551). For H = I the words are th
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import helmert
 from scipy.optimize import nnls
 
+from ._hints import ArrayLike, MatrixLike
 from .path import _bar
 from .svm import ConvergenceWarning
 from .theory import _supports, in_support_logits, ntp_loss
@@ -44,7 +47,7 @@ class LinearSVMSolution:
         return (self.primal - self.dual) / self.primal if self.primal else 0.0
 
 
-def _contexts(H, m: int) -> np.ndarray:
+def _contexts(H: ArrayLike, m: int) -> np.ndarray:
     """Checks the fixed contexts: finite, (d, m), d at least 1."""
     H = np.asarray(H, dtype=np.float64)
     if H.ndim != 2 or H.shape[1] != m or len(H) == 0 or not np.all(np.isfinite(H)):
@@ -52,7 +55,7 @@ def _contexts(H, m: int) -> np.ndarray:
     return H
 
 
-def _differences(H: np.ndarray, S) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _differences(H: np.ndarray, S: sp.csc_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What spans F_lin: contrasts b within supports, orthonormal, (V, sum_j (k_j - 1)); their contexts; vec(b h_j')."""
     owner = np.repeat(np.arange(S.shape[1]), np.diff(S.indptr) - 1)
     contrasts, at = np.zeros((S.shape[0], len(owner))), 0
@@ -71,7 +74,7 @@ def _orthonormal(B: np.ndarray) -> np.ndarray:
     return U[:, s > max(B.shape) * np.finfo(float).eps * s.max(initial=0)]
 
 
-def project_F_lin(W, H, S) -> np.ndarray:  # noqa: N802 - the paper's symbol
+def project_F_lin(W: ArrayLike, H: ArrayLike, S: MatrixLike) -> np.ndarray:  # noqa: N802 - the paper's symbol
     """Projects words on F_lin, the part of W that sets ratios of probabilities within supports.
 
     F_lin = span{(e_z - e_z') h_j' : z, z' in S_j}. The rest, W - P W, gives every token of a support the same logit.
@@ -98,7 +101,7 @@ def project_F_lin(W, H, S) -> np.ndarray:  # noqa: N802 - the paper's symbol
     return (W.reshape(*W.shape[:-2], Q.shape[0]) @ Q @ Q.T).reshape(W.shape)
 
 
-def finite_part(labels: SoftLabels, H) -> np.ndarray:
+def finite_part(labels: SoftLabels, H: ArrayLike) -> np.ndarray:
     """The finite part W* of the words: the one matrix of F_lin whose logits have the log-odds of the text.
 
     (w_z - w_z')' h_j = log(p_zj / p_z'j) for all z, z' in S_j and all j, solved with least norm.
@@ -128,7 +131,7 @@ def finite_part(labels: SoftLabels, H) -> np.ndarray:
     return W.reshape(labels.V, len(H))
 
 
-def solve_linear_svm(H, S, *, tol: float = 1e-9) -> LinearSVMSolution:
+def solve_linear_svm(H: ArrayLike, S: MatrixLike, *, tol: float = 1e-9) -> LinearSVMSolution:
     """Solves the NTP-SVM of the linear model: least |W|_F with equal logits on each support, lower by 1 off it.
 
     min |W|_F subject to (w_z - w_z')' h_j = 0 and (w_z - w_v)' h_j >= 1 for z, z' in S_j, v not in S_j.
@@ -210,9 +213,9 @@ def _least_distance(G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return x / min(1.0, (G.T @ x).min()), weights
 
 
-def train_linear(labels: SoftLabels, H, *, steps: int, lr: float, optimizer: str = "gd",
-                 beta: tuple[float, float] = (0.9, 0.99), start=None, snapshots=50,
-                 progress: bool = False) -> Trajectory:
+def train_linear(labels: SoftLabels, H: ArrayLike, *, steps: int, lr: float, optimizer: str = "gd",
+                 beta: tuple[float, float] = (0.9, 0.99), start: ArrayLike | None = None,
+                 snapshots: int | Sequence[int] = 50, progress: bool = False) -> Trajectory:
     """Trains words alone, W <- W - lr (step from grad CE(W H) H'), full batch.
 
     "gd" steps along the gradient, "ngd" along the gradient over its Frobenius norm, "adam" as Adam (epsilon 1e-8).

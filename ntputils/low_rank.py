@@ -14,11 +14,13 @@ starts end in local minima, and the value is an upper bound. A lower bound comes
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
+from ._hints import MatrixLike
 from .contexts import merge_columns
 from .moment_curve import embed_on_moment_curve
 from .svm import NTPSVMSolution, _project, _Quotient, _quotient, _values
@@ -60,7 +62,7 @@ class LowRankSolution(NTPSVMSolution):
                 f"proved; {agree} of {len(self.values)} starts ended there.")
 
 
-def solve_low_rank(S, rank: int, *, tol: float = 1e-6, max_iter: int = 5000, device: str | None = None,
+def solve_low_rank(S: MatrixLike, rank: int, *, tol: float = 1e-6, max_iter: int = 5000, device: str | None = None,
                    starts: int = 4, seed: int = 0) -> LowRankSolution:
     """Looks for feasible logits of NTP-SVM of rank at most `rank` with small nuclear norm; `solve_ntp_svm(S, rank=)`.
 
@@ -101,7 +103,7 @@ def solve_low_rank(S, rank: int, *, tol: float = 1e-6, max_iter: int = 5000, dev
     tokens, token_inverse, rows = merge_columns(distinct.T)
     pattern = tokens.T.toarray()
     bound = ~pattern.all(axis=0)
-    L, values = np.zeros(pattern.shape), ()
+    L, values = np.zeros(pattern.shape), tuple[float, ...]()
     if rank >= min(len(pattern) - 1, bound.sum()):
         L, values = free.L_distinct[np.unique(token_inverse, return_index=True)[1]], (free.primal,)
     else:
@@ -131,7 +133,8 @@ def _always_enough(q: _Quotient) -> int:
     return int(min(2 * q.S.sum(axis=0).max(), len(q.S) - 1))
 
 
-def _starts(X: np.ndarray, q: _Quotient, rank: int, count: int, rng: np.random.Generator):
+def _starts(X: np.ndarray, q: _Quotient, rank: int, count: int, rng: np.random.Generator
+            ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Balanced factors to start from, in weighted logits: the truncated solution, the moment curve, random ones."""
     W, H = factor(X)
     pad = max(0, rank - W.shape[1])
@@ -154,7 +157,7 @@ def _descend(W: np.ndarray, H: np.ndarray, q: _Quotient) -> tuple[float, np.ndar
     miss = last = np.inf
     x = np.concatenate([W.ravel(), H.ravel()])
 
-    def value_and_gradient(x, U, rho):
+    def value_and_gradient(x: np.ndarray, U: np.ndarray, rho: float) -> tuple[float, np.ndarray]:
         W, H = x[:cut].reshape(shapes[0]), x[cut:].reshape(shapes[1])
         Z = W @ H + U
         D = Z - _project(Z / q.weight, q) * q.weight

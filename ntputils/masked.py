@@ -14,8 +14,9 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
+from ._hints import ArrayLike
 from .contexts import _by_falling_count, _rank, _read, _Text, _whole
-from .types import UNK, SoftLabels
+from .types import UNK, Corpus, SoftLabels
 
 __all__ = ["IndependentFill", "fill_independently", "mask_patterns", "masked_labels", "pool_labels"]
 
@@ -67,8 +68,9 @@ def _visible(left: int, right: int, hidden: Sequence[int]) -> list[int]:
     return [o for o in offsets if o not in hidden]
 
 
-def masked_labels(tokens, *, left: int, right: int, hidden: Sequence[int] = (), room: tuple[int, int] | None = None,
-                  vocab_size: int | None = None, doc_ids=None, max_contexts: int | None = None, min_count: int = 1,
+def masked_labels(tokens: Corpus | ArrayLike, *, left: int, right: int, hidden: Sequence[int] = (),
+                  room: tuple[int, int] | None = None, vocab_size: int | None = None,
+                  doc_ids: ArrayLike | None = None, max_contexts: int | None = None, min_count: int = 1,
                   min_support: int = 1) -> SoftLabels:
     """Counts which word stands in a masked place, given the tokens around it.
 
@@ -129,7 +131,7 @@ def masked_labels(tokens, *, left: int, right: int, hidden: Sequence[int] = (), 
     return SoftLabels(P, occurrences[order] / n, text.vocab, _names(text, example[order], left, right, seen), n)
 
 
-def _names(text: _Text, place: np.ndarray, left: int, right: int, seen: list[int]) -> list[str]:
+def _names(text: _Text, place: np.ndarray, left: int, right: int, seen: list[int]) -> tuple[str, ...]:
     """The windows at some places as strings."""
     words = np.array([*text.vocab, UNK], dtype=object)
     unknown = len(text.vocab)
@@ -139,7 +141,7 @@ def _names(text: _Text, place: np.ndarray, left: int, right: int, seen: list[int
             columns.append(words[np.minimum(text.ids[place + offset], unknown)].tolist())
         else:
             columns.append([HIDDEN if offset else ASKED] * len(place))
-    return list(map(" ".join, zip(*columns)))
+    return tuple(map(" ".join, zip(*columns)))
 
 
 # --- random masks --------------------------------------------------------------------------------------------------
@@ -170,7 +172,7 @@ def mask_patterns(left: int, right: int, rate: float) -> dict[tuple[int, ...], f
     return {hidden: chance for hidden, chance in chances.items() if chance > 0}
 
 
-def pool_labels(parts: Sequence[SoftLabels], weights: Sequence[float]) -> SoftLabels:
+def pool_labels(parts: Sequence[SoftLabels], weights: ArrayLike) -> SoftLabels:
     """Several problems over one vocabulary as one: their contexts side by side, `pi` weighted.
 
     With one part for each pattern of masks, weighted by its chance, these are the soft labels of random masking.
@@ -201,7 +203,7 @@ def pool_labels(parts: Sequence[SoftLabels], weights: Sequence[float]) -> SoftLa
         twice = Counter(contexts).most_common(1)[0][0]
         raise ValueError(f"parts: got the context {twice!r} twice, want contexts that differ")
     pi = np.concatenate([weight * part.pi for weight, part in zip(weights / weights.sum(), parts)])
-    return SoftLabels(sp.hstack([part.P for part in parts], format="csc"), pi / pi.sum(), parts[0].vocab, contexts)
+    return SoftLabels(sp.hstack([part.P for part in parts], format="csc"), pi / pi.sum(), parts[0].vocab, tuple(contexts))
 
 
 # --- several masks at once -----------------------------------------------------------------------------------------
@@ -223,8 +225,8 @@ class IndependentFill:
     windows: int
 
 
-def fill_independently(tokens, *, left: int, right: int, masks: int = 2, vocab_size: int | None = None,
-                       doc_ids=None) -> IndependentFill:
+def fill_independently(tokens: Corpus | ArrayLike, *, left: int, right: int, masks: int = 2,
+                       vocab_size: int | None = None, doc_ids: ArrayLike | None = None) -> IndependentFill:
     """Fills `masks` adjacent masked places from the exact probability of each, and compares with what stood there.
 
     Masked models give each masked place a distribution of its own, given what can be seen. Trained to the end, place i

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from ._hints import ArrayLike, MatrixLike
 from .theory import _logits, _supports, center, softmax
 from .types import SoftLabels
 
 __all__ = ["angle_signs", "collapse_ratio", "effective_rank", "off_support_mass", "project_leading"]
 
 
-def _vectors(X) -> np.ndarray:
+def _vectors(X: ArrayLike) -> np.ndarray:
     """Checks that vectors come as the columns of a finite matrix."""
     X = np.asarray(X, dtype=np.float64)
     if X.ndim != 2 or 0 in X.shape or not np.all(np.isfinite(X)):
@@ -20,7 +19,7 @@ def _vectors(X) -> np.ndarray:
     return X
 
 
-def collapse_ratio(X, classes: Sequence) -> float:
+def collapse_ratio(X: ArrayLike, classes: ArrayLike) -> float:
     """Scatter within classes over scatter between them: 0 where each class is one point.
 
     sum_j ||x_j - mean of the class of j||^2 / sum_j ||mean of the class of j - mean of all||^2, the first
@@ -58,7 +57,7 @@ def collapse_ratio(X, classes: Sequence) -> float:
     return float(within / between)
 
 
-def project_leading(X, rank: int) -> np.ndarray:
+def project_leading(X: ArrayLike, rank: int) -> np.ndarray:
     """The coordinates of vectors in their `rank` leading singular directions.
 
     For balanced factors these directions of R^d are the same for contexts H and for words W': HH' = W'W.
@@ -85,7 +84,7 @@ def project_leading(X, rank: int) -> np.ndarray:
     return coordinates * np.where(top < 0, -1.0, 1.0)[:, None]
 
 
-def angle_signs(L, S) -> tuple[float, float]:
+def angle_signs(L: MatrixLike, S: MatrixLike) -> tuple[float, float]:
     """How many words are at an acute angle to a context in their support, and how many at an obtuse one off it.
 
     Logits are centred over the words first, since a softmax does not see what is added to a column. Then w_z'h_j has the sign of
@@ -110,7 +109,7 @@ def angle_signs(L, S) -> tuple[float, float]:
     return float(np.mean(L[S] > 0)), float(np.mean(L[~S] < 0)) if not S.all() else float("nan")
 
 
-def off_support_mass(L, labels: SoftLabels) -> float:
+def off_support_mass(L: MatrixLike, labels: SoftLabels) -> float:
     """The probability that the model's next word is one that never followed: sum_j pi_j q_j(off S_j).
 
     At most lambda ||L^mm||_* on the path of a ridge lambda.
@@ -133,7 +132,7 @@ def off_support_mass(L, labels: SoftLabels) -> float:
     return float(labels.pi @ np.where(labels.S.toarray(), 0, q).sum(axis=0))
 
 
-def effective_rank(L) -> float:
+def effective_rank(L: ArrayLike) -> float:
     """The exponential of the entropy of the singular values, as shares of their sum: a rank that counts small ones less.
 
     Args:

@@ -7,7 +7,7 @@ context becomes a vector: freely (the unconstrained features of the theory), or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -69,7 +69,8 @@ class Beginnings(NamedTuple):
     def of(cls, words: Tensor) -> Beginnings:
         """The beginnings of the contexts with these words, (n, T)."""
         (n, T), device = words.shape, words.device  # noqa: N806
-        base, node, numbers, rows, sizes = int(words.max()) + 1, words.new_zeros(n), [], [], []
+        base, node, sizes = int(words.max()) + 1, words.new_zeros(n), list[int]()
+        numbers, rows = list[Tensor](), list[Tensor]()
         for t in range(T):
             whole = torch.arange(n, device=device)
             if t < T - 1:
@@ -242,6 +243,8 @@ class NextTokenModel(nn.Module):
         decoder: word vectors, a linear map without bias from d to V.
     """
 
+    inputs: Tensor
+
     def __init__(self, encoder: nn.Module, inputs: Tensor, V: int, d: int) -> None:  # noqa: N803
         super().__init__()
         self.encoder, self.decoder = encoder, nn.Linear(d, V, bias=False)
@@ -272,7 +275,7 @@ MODELS = ("ufm", *_READERS)
 
 
 def build_model(name: str, labels: SoftLabels, *, d: int, seed: int, dtype: torch.dtype = torch.float32,
-                **options) -> NextTokenModel:
+                **options: Any) -> NextTokenModel:
     """Makes a model for the contexts and next words of some soft labels.
 
     | name | a context becomes | options |

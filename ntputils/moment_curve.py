@@ -17,6 +17,7 @@ from math import comb, pi
 
 import numpy as np
 
+from ._hints import ArrayLike, MatrixLike
 from .families import all_subsets
 from .theory import _supports
 
@@ -53,7 +54,7 @@ class MomentCurveEmbedding:
         return float(np.linalg.svd(R @ self.H, compute_uv=False).sum())
 
 
-def moment_curve(angles, k: int) -> np.ndarray:
+def moment_curve(angles: ArrayLike, k: int) -> np.ndarray:
     """The points (cos t, sin t, ..., cos kt, sin kt).
 
     Args:
@@ -76,7 +77,7 @@ def moment_curve(angles, k: int) -> np.ndarray:
     return np.stack([np.cos(turns), np.sin(turns)], axis=2).reshape(len(angles), 2 * k)
 
 
-def separating_context(support, k: int) -> tuple[np.ndarray, float]:
+def separating_context(support: ArrayLike, k: int) -> tuple[np.ndarray, float]:
     """The context vector whose highest words on the moment curve are those of a support.
 
     <h, w(t)> = level - p(t) with p(t) the product of 1 - cos(t - t_z) over the support.
@@ -107,7 +108,7 @@ def separating_context(support, k: int) -> tuple[np.ndarray, float]:
     return h.ravel(), float(c[middle].real)
 
 
-def embed_on_moment_curve(S, *, angles=None) -> MomentCurveEmbedding:
+def embed_on_moment_curve(S: MatrixLike, *, angles: ArrayLike | None = None) -> MomentCurveEmbedding:
     """Words and contexts in d = 2k dimensions that meet every constraint of NTP-SVM, k the largest proper support.
 
     Args:
@@ -196,7 +197,7 @@ def moment_curve_price(V: int, k: int) -> float:
     return embed_on_moment_curve(all_subsets(V, k)).norm / ((V - 1) * comb(V - 2, k - 1) ** 0.5)
 
 
-def _angles(angles) -> np.ndarray:
+def _angles(angles: ArrayLike) -> np.ndarray:
     angles = np.asarray(angles, dtype=float)
     if angles.ndim != 1 or not angles.size or not np.all(np.isfinite(angles)):
         raise ValueError(f"angles: got shape {angles.shape}, want a list of finite numbers, radians")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import scipy.sparse as sp
+from cycler import cycler
 from matplotlib.axes import Axes
+
+from ._hints import ArrayLike, MatrixLike
+from .theory import _dense
 
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")  # Okabe and Ito
 SEQUENTIAL = "Blues"  # white at zero: sparse matrices look sparse
@@ -29,16 +32,16 @@ def style() -> None:
         "xtick.labelsize": 10.5, "ytick.labelsize": 10.5, "axes.titlelocation": "left",
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
         "axes.axisbelow": True, "legend.frameon": False, "lines.linewidth": 2, "lines.markersize": 5,
-        "axes.prop_cycle": mpl.cycler(color=CYCLE), "image.cmap": SEQUENTIAL, "svg.hashsalt": "ntputils",
+        "axes.prop_cycle": cycler(color=CYCLE), "image.cmap": SEQUENTIAL, "svg.hashsalt": "ntputils",
     })
     try:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     except ImportError:  # outside a notebook there is no inline backend to set
         return
-    set_matplotlib_formats("svg", metadata={"Date": None})
+    set_matplotlib_formats("svg", metadata={"Date": None})  # type: ignore[no-untyped-call]  # it has no hints
 
 
-def show_matrix(ax: Axes, A, *, rows: Sequence[str] = (), columns: Sequence[str] = (), signed: bool | None = None,
+def show_matrix(ax: Axes, A: MatrixLike, *, rows: Sequence[str] = (), columns: Sequence[str] = (), signed: bool | None = None,
                 limit: float | None = None, title: str = "", numbers: bool = False) -> Axes:
     """Draws a matrix as a heat map, words by contexts.
 
@@ -60,7 +63,7 @@ def show_matrix(ax: Axes, A, *, rows: Sequence[str] = (), columns: Sequence[str]
     True
     >>> plt.close(fig)
     """
-    A = np.asarray(A.toarray() if sp.issparse(A) else A, dtype=float)
+    A = _dense(A)
     signed = bool(A.min() < 0) if signed is None else signed
     limit = float(np.abs(A).max()) or 1.0 if limit is None else limit
     image = ax.imshow(A, cmap=DIVERGING if signed else SEQUENTIAL, vmin=-limit if signed else 0, vmax=limit,
@@ -83,7 +86,7 @@ def show_matrix(ax: Axes, A, *, rows: Sequence[str] = (), columns: Sequence[str]
     return ax
 
 
-def show_growth(ax: Axes, x, curves: dict[str, Sequence[float]], *, xlabel: str, ylabel: str = "",
+def show_growth(ax: Axes, x: ArrayLike, curves: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str = "",
                 log: str = "") -> Axes:
     """Draws named curves over one axis, told apart by colour and by marker.
 

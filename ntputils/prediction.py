@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, svds
 
+from ._hints import PathLike
 from .contexts import merge_columns
 from .svm import solve_ntp_svm
 from .theory import center, in_support_logits
@@ -87,7 +87,7 @@ class Prediction:
         low, high = self.optimum
         return max(0.0, high - low) / high if high > 0 else 0.0
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: PathLike) -> Path:
         """Saves to one `.npz` file; `Prediction.load` reads it back."""
         certificate = np.empty((0, 0)) if self.certificate is None else self.certificate
         numbers = np.array([self.exact, self.whole, self.energy, *self.norm, *self.optimum], dtype=np.float64)
@@ -96,7 +96,7 @@ class Prediction:
                          numbers=numbers, certificate=certificate)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Prediction:
+    def load(cls, path: PathLike) -> Prediction:
         """Reads what `save` wrote.
 
         Raises:

@@ -11,11 +11,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from . import smollm2
+from ._hints import ArrayLike, PathLike
 
 __all__ = ["LanguageModel", "effective_supports", "hidden_states", "load_model"]
 
@@ -31,8 +33,8 @@ class LanguageModel:
     """
 
     name: str
-    model: object
-    tokenizer: object
+    model: Any
+    tokenizer: Any
 
     @functools.cached_property
     def unembedding(self) -> np.ndarray:
@@ -58,7 +60,7 @@ class LanguageModel:
         return [self.tokenizer.decode([int(i)]).replace(" ", "_") for i in ids]
 
 
-def load_model(name: str = smollm2.NAME) -> LanguageModel:
+def load_model(name: PathLike = smollm2.NAME) -> LanguageModel:
     """Loads a causal language model in float32.
 
     Args:
@@ -132,7 +134,7 @@ def hidden_states(lm: LanguageModel, contexts: Sequence[Sequence[int]], *, batch
     return H
 
 
-def effective_supports(P, *, mass: float | None = None, threshold: float | None = None) -> sp.csc_array:
+def effective_supports(P: ArrayLike, *, mass: float | None = None, threshold: float | None = None) -> sp.csc_array:
     """The words that a model holds possible after each context: a softmax is never zero, so a line has to be drawn.
 
     By `mass`, the nucleus (Holtzman et al. 2020): the fewest most probable words whose probabilities add up to it. By
@@ -158,10 +160,11 @@ def effective_supports(P, *, mass: float | None = None, threshold: float | None 
     P = np.asarray(P)
     if P.ndim != 2 or 0 in P.shape or not np.all(P >= 0) or not np.allclose(P.sum(axis=0, dtype=np.float64), 1, atol=1e-3):
         raise ValueError(f"P: got shape {P.shape}, want probabilities (V, m), at least 0, columns that sum to 1")
-    if (mass is None) == (threshold is None) or not 0 < (threshold if mass is None else mass) < 1:
+    given = [x for x in (mass, threshold) if x is not None]
+    if len(given) != 1 or not 0 < given[0] < 1:
         raise ValueError(f"mass, threshold: got {mass} and {threshold}, want one of them, between 0 and 1")
     if mass is None:
-        S = P >= threshold
+        S = P >= given[0]
         S[np.argmax(P, axis=0), np.arange(P.shape[1])] = True
         return sp.csc_array(S)
     S = np.zeros(P.shape, dtype=bool)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._hints import MatrixLike
 from .contexts import merge_columns
 from .svm import ConvergenceWarning, _spectral_norm, solve_ntp_svm
 from .theory import _supports, center
@@ -54,7 +55,7 @@ class ProxyVerdict:
         return self.gap / (1 - self.gap) if self.gap < 1 else float("inf")
 
 
-def proxy_is_optimal(S, *, max_iter: int = 5000) -> ProxyVerdict:
+def proxy_is_optimal(S: MatrixLike, *, max_iter: int = 5000) -> ProxyVerdict:
     """Decides whether the centred support S~ = (I - 11'/V) S solves NTP-SVM.
 
     First U V', the polar factor of S~, is tried as the dual point: if it is allowed, S~ is optimal, because

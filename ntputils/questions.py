@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from ._hints import ArrayLike
+
 __all__ = ["AnalogyQuestions", "RankAgreement", "SimilarityRatings", "analogy_questions", "answer_analogies",
            "rank_agreement", "similarity_ratings"]
 
@@ -23,7 +25,7 @@ _RATINGS = {"simlex": "simlex999.txt", "wordsim": "wordsim353.tsv"}
 def _lines(file: str) -> list[str]:
     """The lines of a file that gensim carries."""
     spec = importlib.util.find_spec("gensim")
-    if spec is None:
+    if spec is None or spec.submodule_search_locations is None:
         raise ImportError("these questions come with gensim, which is not installed: pip install gensim")
     path = Path(spec.submodule_search_locations[0]) / "test" / "test_data" / file
     return path.read_text(encoding="utf-8").splitlines()
@@ -115,7 +117,7 @@ def analogy_questions(vocab: Sequence[str]) -> AnalogyQuestions:
                             tuple(sections), total)
 
 
-def answer_analogies(W, words) -> np.ndarray:
+def answer_analogies(W: ArrayLike, words: ArrayLike) -> np.ndarray:
     """Answers by adding cosines (3CosAdd): the word nearest to b - a + c, other than these three.
 
     Args:
@@ -170,7 +172,8 @@ class RankAgreement:
         return (low > 0) | (high < 0)
 
 
-def rank_agreement(scores, ratings, *, rng: np.random.Generator, resamples: int = 1999, shuffles: int = 999) -> RankAgreement:
+def rank_agreement(scores: ArrayLike, ratings: ArrayLike, *, rng: np.random.Generator, resamples: int = 1999,
+                   shuffles: int = 999) -> RankAgreement:
     """Spearman's correlation of scores with ratings, with a bootstrap over the rated pairs and a test by shuffles.
 
     Args:

@@ -6,13 +6,14 @@ import functools
 import html
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._hints import ArrayLike, PathLike, Tokenizer
 from ._report_numbers import geometry, notes, on_subset, sizes
 from .agreement import Agreement, compare_geometries, model_vectors, word_vectors
 from .corpus import load_corpus
@@ -153,7 +154,7 @@ class Report:
 
         return draw(self)
 
-    def to_html(self, path: str | os.PathLike) -> Path:
+    def to_html(self, path: PathLike) -> Path:
         """Writes the report as one page that needs no other file, no network and no script.
 
         Args:
@@ -197,9 +198,11 @@ def _nearest(X: np.ndarray, i: int, pool: np.ndarray, n: int) -> list[tuple[int,
 
 # --- making one ----------------------------------------------------------------------------------------------------
 
-def geometry_report(text_or_labels, *, embeddings=None, context_embeddings=None, model=None,
-                    exact_on: int | Sequence | None = None, directions: int | None = None, seed: int = 0,
-                    name: str | None = None, context_length: int | None = None, tokenizer=None, **counting) -> Report:
+def geometry_report(text_or_labels: str | Path | Corpus | SoftLabels, *, embeddings: Any = None,
+                    context_embeddings: ArrayLike | None = None, model: Any = None,
+                    exact_on: int | Iterable[str | int] | None = None, directions: int | None = None, seed: int = 0,
+                    name: str | None = None, context_length: int | None = None, tokenizer: Tokenizer | None = None,
+                    **counting: int | None) -> Report:
     """Says what next-token training would make of a text, and how far someone's own vectors agree with that.
 
     The proxy is computed for everything and NTP-SVM for a named subset of supports, so that a million tokens take seconds.
@@ -260,7 +263,7 @@ def geometry_report(text_or_labels, *, embeddings=None, context_embeddings=None,
     return Report(report.name, labels, proxy, exact, columns, report.named, numbers, agreements, report.notes)
 
 
-def _labels(given, options: dict) -> tuple[SoftLabels, str]:
+def _labels(given: str | Path | Corpus | SoftLabels, options: dict[str, Any]) -> tuple[SoftLabels, str]:
     """Soft labels, and a name, from anything that the report takes."""
     if isinstance(given, SoftLabels):
         if options:
@@ -285,12 +288,12 @@ def _labels(given, options: dict) -> tuple[SoftLabels, str]:
     return SoftLabels.from_tokens(corpus, context_length=length, **options), corpus.name
 
 
-def _some(labels: SoftLabels, columns: np.ndarray):
+def _some(labels: SoftLabels, columns: np.ndarray) -> np.ndarray | tuple[str, ...]:
     contexts = labels.contexts
     return contexts[columns] if isinstance(contexts, np.ndarray) else tuple(contexts[j] for j in columns)
 
 
-def _chosen(labels: SoftLabels, proxy: Prediction, exact_on: int | Sequence | None) -> np.ndarray:
+def _chosen(labels: SoftLabels, proxy: Prediction, exact_on: int | Iterable[str | int] | None) -> np.ndarray:
     """The distinct supports that NTP-SVM is solved for, most occurrences first."""
     u = len(proxy.counts)
     if exact_on is None:
@@ -311,9 +314,10 @@ def _chosen(labels: SoftLabels, proxy: Prediction, exact_on: int | Sequence | No
 
 # --- agreement -----------------------------------------------------------------------------------------------------
 
-def _agreements(report: Report, embeddings, context_embeddings, model, rng: np.random.Generator) -> tuple[Agreement, ...]:
+def _agreements(report: Report, embeddings: Any, context_embeddings: ArrayLike | None, model: Any,
+                rng: np.random.Generator) -> tuple[Agreement, ...]:
     """Compares whatever vectors there are with the prediction, on the most frequent words and contexts."""
-    labels, prediction, found = report.labels, report.prediction, []
+    labels, prediction, found = report.labels, report.prediction, list[Agreement]()
     top = np.argsort(-labels.pi, kind="stable")[:_ITEMS]
     rows, vectors, H = None, None, None
     if embeddings is not None:
@@ -327,7 +331,7 @@ def _agreements(report: Report, embeddings, context_embeddings, model, rng: np.r
         if given.ndim != 2 or given.shape[1] != labels.m or not np.all(np.isfinite(given)):
             raise ValueError(f"context_embeddings: got shape {given.shape}, want finite vectors (d, m) with m = {labels.m}")
         H = given[:, top]
-    if rows is not None:
+    if rows is not None and vectors is not None:
         place = np.full(labels.V, -1)
         place[rows] = np.arange(len(rows))
         follows = np.bincount(labels.S.indices, minlength=labels.V)     # those that follow nothing are one point
@@ -340,7 +344,8 @@ def _agreements(report: Report, embeddings, context_embeddings, model, rng: np.r
     return tuple(found)
 
 
-def _one(what, X, Y, groups, sizes, rng, covered, total) -> list[Agreement]:
+def _one(what: str, X: np.ndarray, Y: np.ndarray, groups: ArrayLike, sizes: np.ndarray, rng: np.random.Generator,
+         covered: int, total: int) -> list[Agreement]:
     if X.shape[1] < 4 or not X.size:
         raise ValueError(f"embeddings, model: got {X.shape[1]} {what} with a vector and a predicted direction, want at least 4 "
                          "to compare")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._hints import ArrayLike, MatrixLike
 from .theory import _columns, _logits
 from .types import UNK, SoftLabels
 
@@ -46,7 +47,7 @@ def next_contexts(labels: SoftLabels) -> np.ndarray:
     return np.array([[number.get((*context[1:], word), -1) for context in contexts] for word in labels.vocab])
 
 
-def visits(Q, labels: SoftLabels, steps: int) -> np.ndarray:
+def visits(Q: MatrixLike, labels: SoftLabels, steps: int) -> np.ndarray:
     """The chance that a sampler is at each context after 0, 1, 2, ... tokens, all of them in their supports.
 
     It starts from a context of the text, drawn by frequency, and draws tokens from Q. It stops where a token leaves the
@@ -83,7 +84,8 @@ def visits(Q, labels: SoftLabels, steps: int) -> np.ndarray:
     return np.array(rows)
 
 
-def continue_text(model: NextTokenModel, labels: SoftLabels, starts, steps: int, *, rng: np.random.Generator) -> np.ndarray:
+def continue_text(model: NextTokenModel, labels: SoftLabels, starts: ArrayLike, steps: int, *, rng: np.random.Generator
+                  ) -> np.ndarray:
     """Lets a model that reads write on: each token is drawn from its softmax, and read in its turn.
 
     Args:

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 MIME = "application/vnd.ntputils.session+json"
 _SHOWN = ("ntputils", "numpy", "scipy", "torch")
@@ -38,7 +39,7 @@ class Session:
     def __repr__(self) -> str:
         return f"scale: {self.scale}"  # stable: nbval compares this line, and not the HTML below
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         line = f"scale <b>{self.scale}</b> · {html.escape(self.device)} · {html.escape(versions)}"
         record = {"scale": self.scale, "device": self.device, "versions": self.versions}
@@ -51,9 +52,9 @@ def session() -> Session:
     >>> session().versions["python"] == platform.python_version()
     True
     """
-    torch = sys.modules.get("torch")
-    cuda = torch is not None and torch.cuda.is_available()
-    device = torch.cuda.get_device_name() if cuda else f"CPU ({platform.machine()})"
+    device, torch = f"CPU ({platform.machine()})", sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
     versions = {"python": platform.python_version()}
     for name in _SHOWN:
         if name in sys.modules:

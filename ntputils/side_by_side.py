@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
+from typing import SupportsFloat
 
 __all__ = ["SideBySide"]
 
 _HEADS = ("quantity", "authors", "here", "why they differ")
 
 
-def _text(value: object) -> str:
+def _text(value: str | SupportsFloat) -> str:
     """A number for a reader: whole numbers with commas, others to five digits."""
     if isinstance(value, str):
         return value
@@ -33,7 +34,7 @@ class SideBySide:
 
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
-    def add(self, quantity: str, authors: object, here: object, why: str = "") -> None:
+    def add(self, quantity: str, authors: str | SupportsFloat, here: str | SupportsFloat, why: str = "") -> None:
         """Adds a row.
 
         Args:

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from ._hints import ArrayLike
+
 _METHODS = ("pearson", "spearman")
+_ROUNDING = 1e-12    # deviations from a mean below this share of the entries are rounding: the matrix is constant
 
 
-def _vectors(name: str, X) -> np.ndarray:
+def _vectors(name: str, X: ArrayLike) -> np.ndarray:
     X = np.asarray(X, dtype=np.float64)
     if X.ndim != 2 or X.shape[1] < 3 or not np.all(np.isfinite(X)):
         raise ValueError(f"{name}: got shape {X.shape}, want finite vectors of at least 3 items, one a column")
     return X
 
 
-def _square(name: str, A) -> np.ndarray:
+def _square(name: str, A: ArrayLike) -> np.ndarray:
     A = _vectors(name, A)
     if A.shape[0] != A.shape[1]:
         raise ValueError(f"{name}: got shape {A.shape}, want a square matrix, items by items")
@@ -33,7 +36,7 @@ def _same(names: str, A: np.ndarray, B: np.ndarray) -> None:
         raise ValueError(f"{names}: got {A.shape[1]} and {B.shape[1]} items, want the same items in the same order")
 
 
-def cosine_matrix(X) -> np.ndarray:
+def cosine_matrix(X: ArrayLike) -> np.ndarray:
     """The cosines of all pairs of items; an item with the zero vector has cosine zero with all.
 
     Args:
@@ -54,7 +57,7 @@ def cosine_matrix(X) -> np.ndarray:
     return unit.T @ unit
 
 
-def structural_correlation(A, B, *, C: float = 1e-5) -> float:  # noqa: N803
+def structural_correlation(A: ArrayLike, B: ArrayLike, *, C: float = 1e-5) -> float:  # noqa: N803
     """The similarity of two matrices that the authors report: the third factor of SSIM on all entries.
 
     s = (cov + C) / (std_A std_B + C), with the population covariance over sample deviations. The diagonals count too: the
@@ -98,7 +101,7 @@ def structural_null(n: int, d: int) -> float:
     return d / (d + n)
 
 
-def off_diagonal_correlation(A, B, *, method: str = "pearson") -> float:
+def off_diagonal_correlation(A: ArrayLike, B: ArrayLike, *, method: str = "pearson") -> float:
     """The correlation of two matrices over the pairs of different items.
 
     Args:
@@ -106,7 +109,7 @@ def off_diagonal_correlation(A, B, *, method: str = "pearson") -> float:
         method: "pearson", or "spearman" for ranks.
 
     Returns:
-        From -1 to 1; nan if one of them is constant.
+        From -1 to 1; nan if one of them is constant, up to rounding.
 
     Raises:
         ValueError: matrices that are not square or differ in size, or another method.
@@ -120,18 +123,22 @@ def off_diagonal_correlation(A, B, *, method: str = "pearson") -> float:
     return float(a @ b)
 
 
-def _pairs(A, B, method: str) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(A: ArrayLike, B: ArrayLike, method: str) -> tuple[np.ndarray, np.ndarray]:
     """The entries above the diagonal, as unit vectors with mean zero: their product is the correlation."""
     A, B = _square("A", A), _square("B", B)
     _same("A, B", A, B)
     if method not in _METHODS:
         raise ValueError(f"method: got {method!r}, want 'pearson' or 'spearman'")
     upper = np.triu_indices(len(A), 1)
-    a, b = A[upper], B[upper]
-    if method == "spearman":
-        a, b = stats.rankdata(a), stats.rankdata(b)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return tuple((x - x.mean()) / np.linalg.norm(x - x.mean()) for x in (a, b))
+    return _standard(A[upper], method), _standard(B[upper], method)
+
+
+def _standard(x: np.ndarray, method: str) -> np.ndarray:
+    """Numbers, or their ranks, less their mean, as a unit vector; nan where they are all the same."""
+    if np.linalg.norm(x - x.mean()) <= _ROUNDING * np.linalg.norm(x):
+        return np.full(x.shape, np.nan)
+    x = stats.rankdata(x) if method == "spearman" else x
+    return (x - x.mean()) / np.linalg.norm(x - x.mean())
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ class Mantel:
     null: np.ndarray
 
 
-def mantel(A, B, *, rng: np.random.Generator, permutations: int = 999, method: str = "pearson") -> Mantel:
+def mantel(A: ArrayLike, B: ArrayLike, *, rng: np.random.Generator, permutations: int = 999,
+           method: str = "pearson") -> Mantel:
     """Mantel's test: is the correlation of two matrices larger than shuffling the items of one would give?
 
     Entries of such matrices are not independent, items are: so items are shuffled, rows and columns together. p counts
@@ -187,8 +195,8 @@ def mantel(A, B, *, rng: np.random.Generator, permutations: int = 999, method: s
     return Mantel(r, _p(r, null), null)
 
 
-def partial_mantel(A, B, given: Sequence, *, rng: np.random.Generator, permutations: int = 999,
-                   classes: Sequence | None = None, method: str = "pearson") -> Mantel:
+def partial_mantel(A: ArrayLike, B: ArrayLike, given: Sequence[ArrayLike], *, rng: np.random.Generator,
+                   permutations: int = 999, classes: ArrayLike | None = None, method: str = "pearson") -> Mantel:
     """The correlation of two matrices that a third does not explain, against shuffles.
 
     Over pairs of different items both matrices are regressed on those of `given`; what is left of the two is correlated
@@ -201,7 +209,7 @@ def partial_mantel(A, B, given: Sequence, *, rng: np.random.Generator, permutati
 
     Args:
         A, B: symmetric matrices over the same items, (n, n).
-        given: such matrices, at least one.
+        given: such matrices, at least one; a constant one explains nothing and is left out.
         rng: of the shuffles.
         permutations: how many.
         classes: n labels that can be sorted; items are shuffled within them. None: all items are one class.
@@ -225,7 +233,8 @@ def partial_mantel(A, B, given: Sequence, *, rng: np.random.Generator, permutati
         raise ValueError("given: got no matrix, want at least one (mantel takes none)")
     (a, b), n = _pairs(A, B, method), len(np.asarray(A))
     groups = _groups(classes, n)
-    known, size, _ = np.linalg.svd(np.column_stack([_pairs(A, C, method)[1] for C in given]), full_matrices=False)
+    columns = [x for x in (_pairs(A, C, method)[1] for C in given) if np.all(np.isfinite(x))]
+    known, size, _ = np.linalg.svd(np.array(columns).reshape(-1, len(a)).T, full_matrices=False)
     known = known[:, size > 1e-10]
 
     def rest(x: np.ndarray) -> np.ndarray:
@@ -246,14 +255,14 @@ def partial_mantel(A, B, given: Sequence, *, rng: np.random.Generator, permutati
     return Mantel(r, _p(r, null), null)
 
 
-def _generator(rng, permutations: int) -> None:
+def _generator(rng: object, permutations: int) -> None:
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng: got {type(rng).__name__}, want a numpy.random.Generator (default_rng(seed))")
     if permutations < 1:
         raise ValueError(f"permutations: got {permutations}, want at least 1")
 
 
-def _groups(classes: Sequence | None, n: int) -> list[np.ndarray]:
+def _groups(classes: ArrayLike | None, n: int) -> list[np.ndarray]:
     """The items of each class."""
     classes = np.zeros(n) if classes is None else np.asarray(classes)
     if classes.shape != (n,):
@@ -265,14 +274,15 @@ def _p(r: float, null: np.ndarray) -> float:
     return float((1 + np.sum(null >= r - 1e-12)) / (1 + len(null))) if np.isfinite(r) else float("nan")
 
 
-def cka(X, Y) -> float:
+def cka(X: ArrayLike, Y: ArrayLike) -> float:
     """Linear centred kernel alignment: the cosine of the two centred Gram matrices.
 
     Args:
         X, Y: vectors of the same items, one a column, (d, n) and (d', n).
 
     Returns:
-        From 0 to 1; 1 if the centred vectors are equal up to a rotation and a scale (Kornblith et al. 2019).
+        From 0 to 1; 1 if the centred vectors are equal up to a rotation and a scale (Kornblith et al. 2019). nan if all vectors
+        of one side are the same, up to rounding.
 
     Raises:
         ValueError: different numbers of items.
@@ -283,12 +293,14 @@ def cka(X, Y) -> float:
     """
     X, Y = _vectors("X", X), _vectors("Y", Y)
     _same("X, Y", X, Y)
+    sizes = np.linalg.norm(X), np.linalg.norm(Y)
     X, Y = X - X.mean(axis=1, keepdims=True), Y - Y.mean(axis=1, keepdims=True)
-    scale = np.linalg.norm(X @ X.T) * np.linalg.norm(Y @ Y.T)
-    return float(np.linalg.norm(X @ Y.T)**2 / scale) if scale > 0 else float("nan")
+    if any(np.linalg.norm(Z) <= _ROUNDING * size for Z, size in zip((X, Y), sizes)):
+        return float("nan")
+    return float(np.linalg.norm(X @ Y.T)**2 / (np.linalg.norm(X @ X.T) * np.linalg.norm(Y @ Y.T)))
 
 
-def procrustes_distance(X, Y) -> float:
+def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
     """How far two sets of vectors are apart after the best rotation, both scaled to Frobenius norm one.
 
     sqrt(2 - 2 ||XY'||_*): 0 if they are equal up to rotation and scale, sqrt(2) if nothing aligns. Vectors are not centred:
@@ -298,7 +310,7 @@ def procrustes_distance(X, Y) -> float:
         X, Y: vectors of the same items, one a column, (d, n) and (d', n); the shorter are padded with zeros.
 
     Returns:
-        The distance, from 0 to sqrt(2).
+        The distance, from 0 to sqrt(2); nan if all vectors of one side are zero.
 
     Raises:
         ValueError: different numbers of items.
@@ -309,11 +321,13 @@ def procrustes_distance(X, Y) -> float:
     """
     X, Y = _vectors("X", X), _vectors("Y", Y)
     _same("X, Y", X, Y)
+    if not X.any() or not Y.any():
+        return float("nan")
     X, Y = X / np.linalg.norm(X), Y / np.linalg.norm(Y)
     return float(np.sqrt(max(0.0, 2 - 2 * np.linalg.svd(X @ Y.T, compute_uv=False).sum())))
 
 
-def bootstrap_interval(values, *, rng: np.random.Generator, level: float = 0.95, resamples: int = 9999
+def bootstrap_interval(values: ArrayLike, *, rng: np.random.Generator, level: float = 0.95, resamples: int = 9999
                        ) -> tuple[float, float]:
     """A confidence interval of the mean over seeds, by the bootstrap (percentiles).
 
@@ -327,15 +341,15 @@ def bootstrap_interval(values, *, rng: np.random.Generator, level: float = 0.95,
         The ends of the interval.
 
     Raises:
-        ValueError: fewer than five values, or a level outside (0, 1).
+        ValueError: fewer than five values, one that is not finite, or a level outside (0, 1).
 
     >>> low, high = bootstrap_interval([1, 2, 3, 4, 5], rng=np.random.default_rng(0))
     >>> low < 3 < high
     True
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 5 or not 0 < level < 1:
-        raise ValueError(f"values, level: got shape {values.shape} and {level}, want at least five numbers, and a level "
+    if values.ndim != 1 or len(values) < 5 or not 0 < level < 1 or not np.all(np.isfinite(values)):
+        raise ValueError(f"values, level: got shape {values.shape} and {level}, want at least five finite numbers, and a level "
                          "between 0 and 1")
     found = stats.bootstrap((values,), np.mean, confidence_level=level, n_resamples=resamples, method="percentile", rng=rng)
     return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -78,8 +78,9 @@ def simplified(stories: SoftLabels, *, seed: int | np.random.Generator = 0, cont
     if contexts < 1:
         raise ValueError(f"contexts: got {contexts}, want at least 1")
     originals, dictionary = _originals(stories), _dictionary()
-    queues, names = [_variants(text, dictionary) for text, _, _ in originals], [[] for _ in originals]
-    taken, open_queues = set(), set(range(len(originals)))
+    queues = [_variants(text, dictionary) for text, _, _ in originals]
+    names: list[list[str]] = [[] for _ in originals]
+    taken, open_queues = set[str](), set(range(len(originals)))
     while len(taken) < contexts:
         if not open_queues:
             raise ValueError(f"contexts: got {contexts}, want at most {len(taken)}: there are no more variants")
@@ -99,5 +100,5 @@ def simplified(stories: SoftLabels, *, seed: int | np.random.Generator = 0, cont
         drawn = rng.integers(1, 4, size=len(seen), endpoint=True) if draw == "uniform" else seen
         counts[[row[z] for z in next_tokens], j] = drawn
     used = counts.any(axis=1)
-    return SoftLabels.from_counts(counts[used], vocab=[stories.vocab[z] for z, u in zip(tokens, used) if u],
+    return SoftLabels.from_counts(counts[used], vocab=[stories.vocab[tokens[i]] for i in np.flatnonzero(used)],
                                   contexts=tuple(name for group in names for name in group))

@@ -18,12 +18,14 @@ import functools
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from array_api_compat import array_namespace
 
 from ._anderson import Anderson, to_numpy
+from ._hints import AnyArray, MatrixLike
 from .contexts import merge_columns
 from .theory import _supports
 
@@ -78,19 +80,19 @@ class NTPSVMSolution:
 class _Quotient:
     """The problem on distinct rows and columns; `weight` turns its logits into a matrix with the same nuclear norm."""
 
-    S: object             # (t, u) bool
-    rows: object          # (t, 1) how many tokens share each row
-    weight: object        # (t, u) sqrt(tokens x contexts)
-    inside: object        # (1, u) tokens in each support, with multiplicity
+    S: AnyArray           # (t, u) bool
+    rows: AnyArray        # (t, 1) how many tokens share each row
+    weight: AnyArray      # (t, u) sqrt(tokens x contexts)
+    inside: AnyArray      # (1, u) tokens in each support, with multiplicity
 
     @property
-    def xp(self):
+    def xp(self) -> Any:
         return array_namespace(self.weight)
 
 
 def _quotient(S: np.ndarray, rows: np.ndarray, columns: np.ndarray, device: str | None) -> _Quotient:
     """Puts a quotient problem where it is to be solved: NumPy, or torch on a device."""
-    arrays = [S, rows[:, None].astype(float), np.sqrt(np.outer(rows, columns)), (rows @ S)[None].astype(float)]
+    arrays: list[AnyArray] = [S, rows[:, None].astype(float), np.sqrt(np.outer(rows, columns)), (rows @ S)[None].astype(float)]
     if device is not None:
         import torch
 
@@ -98,7 +100,7 @@ def _quotient(S: np.ndarray, rows: np.ndarray, columns: np.ndarray, device: str 
     return _Quotient(*arrays)
 
 
-def _project(A, q: _Quotient):
+def _project(A: AnyArray, q: _Quotient) -> AnyArray:
     """The nearest feasible logits to A in the norm weighted by rows, exactly.
 
     In a column the in-support value s is the weighted mean of the in-support entries and of those others that would
@@ -118,7 +120,7 @@ def _project(A, q: _Quotient):
         s = xp.maximum(s, mean)
 
 
-def _shrink(A, step: float, xp):
+def _shrink(A: AnyArray, step: float, xp: Any) -> AnyArray:
     """Takes `step` from every singular value of A, none below zero, through the smaller Gram matrix."""
     tall = A.shape[0] >= A.shape[1]
     squares, Q = xp.linalg.eigh(A.T @ A if tall else A @ A.T)
@@ -131,8 +133,8 @@ def _shrink(A, step: float, xp):
 class _Best:
     """The best primal and dual points so far."""
 
-    X: object = None
-    G: object = None
+    X: AnyArray = None
+    G: AnyArray = None
     primal: float = float("inf")
     dual: float = -float("inf")
 
@@ -140,7 +142,7 @@ class _Best:
     def gap(self) -> float:
         return (self.primal - self.dual) / self.primal
 
-    def look(self, X, G, xp) -> None:
+    def look(self, X: AnyArray, G: AnyArray, xp: Any) -> None:
         """Takes a feasible X and a G that is dual-feasible up to its scale."""
         primal = float(xp.sum(xp.linalg.svdvals(X)))
         if primal < self.primal:
@@ -151,7 +153,7 @@ class _Best:
             self.G, self.dual = G / norm, dual
 
 
-def _spectral_norm(G, xp) -> float:
+def _spectral_norm(G: AnyArray, xp: Any) -> float:
     """An upper bound of ||G||_2 that exceeds it by rounding only, and is never zero."""
     square = G.T @ G if G.shape[0] >= G.shape[1] else G @ G.T
     return max(float(xp.max(xp.linalg.eigvalsh(square))), np.finfo(float).tiny) ** 0.5 * (1 + 1e-12)
@@ -185,7 +187,7 @@ def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
     return best, iteration
 
 
-def solve_ntp_svm(S, *, tol: float = 1e-6, max_iter: int = 5000, rank: int | None = None,
+def solve_ntp_svm(S: MatrixLike, *, tol: float = 1e-6, max_iter: int = 5000, rank: int | None = None,
                   device: str | None = None) -> NTPSVMSolution:
     """Solves NTP-SVM to a relative duality gap of `tol`, and says how large the gap is.
 

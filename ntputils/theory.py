@@ -9,10 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import logsumexp
 
+from ._hints import ArrayLike, MatrixLike
 from .types import SoftLabels
 
 
-def _supports(S) -> sp.csc_array:
+def _supports(S: MatrixLike) -> sp.csc_array:
     """Checks a support matrix, dense or sparse, and returns it as a boolean `csc_array` without stored zeros."""
     S = sp.csc_array(S if sp.issparse(S) else np.asarray(S))
     if S.ndim != 2 or 0 in S.shape:
@@ -31,9 +32,14 @@ def _supports(S) -> sp.csc_array:
     return S
 
 
-def _logits(L, shape: tuple[int, int], name: str = "L") -> np.ndarray:
-    """Checks a dense matrix against the shape that the labels ask for."""
-    L = np.asarray(L.toarray() if sp.issparse(L) else L, dtype=np.float64)
+def _dense(A: MatrixLike) -> np.ndarray:
+    """A matrix, dense or sparse, as a dense array of float64."""
+    return np.asarray(A.toarray() if isinstance(A, (sp.sparray, sp.spmatrix)) else A, dtype=np.float64)
+
+
+def _logits(L: MatrixLike, shape: tuple[int, int], name: str = "L") -> np.ndarray:
+    """Checks a matrix against the shape that the labels ask for, and makes it dense."""
+    L = _dense(L)
     if L.shape != shape:
         raise ValueError(f"{name}: got shape {L.shape}, want (V, m) = {shape}, words by contexts")
     return L
@@ -44,7 +50,7 @@ def _columns(A: sp.csc_array) -> np.ndarray:
     return np.repeat(np.arange(A.shape[1]), np.diff(A.indptr))
 
 
-def center(A: np.ndarray) -> np.ndarray:
+def center(A: ArrayLike) -> np.ndarray:
     """Takes from every column its mean: P_V A with P_V = I - 11'/V.
 
     Args:
@@ -60,7 +66,7 @@ def center(A: np.ndarray) -> np.ndarray:
     return A - A.mean(axis=0, keepdims=True)
 
 
-def centered_support(S) -> np.ndarray:
+def centered_support(S: MatrixLike) -> np.ndarray:
     """The centred support matrix S~ = (I - 11'/V) S, the paper's proxy for the max-margin logits.
 
     An entry is 1 - k_j/V in the support of context j, and -k_j/V off it (k_j: the size of the support).
@@ -80,7 +86,7 @@ def centered_support(S) -> np.ndarray:
     return center(_supports(S).toarray())
 
 
-def project_F(L, S) -> sp.csc_array:
+def project_F(L: MatrixLike, S: MatrixLike) -> sp.csc_array:
     """Projects logits on F, the matrices whose columns live on the supports and sum to zero there.
 
     (P_F L)_zj = S_zj (L_zj - mean of L_.j over S_j): the orthogonal projection on
@@ -101,7 +107,7 @@ def project_F(L, S) -> sp.csc_array:
     [1.0, -1.0, 0.0]
     """
     S = _supports(S)
-    if sp.issparse(L):
+    if isinstance(L, (sp.sparray, sp.spmatrix)):
         if L.shape != S.shape:
             raise ValueError(f"L: got shape {L.shape}, want (V, m) = {S.shape}, words by contexts")
         values = np.asarray(sp.csc_array(L)[S.indices, _columns(S)]).ravel().astype(np.float64)
@@ -116,7 +122,7 @@ def _center_within(values: np.ndarray, S: sp.csc_array) -> np.ndarray:
     return values - means[_columns(S)]
 
 
-def project_F_perp(L, S) -> np.ndarray:
+def project_F_perp(L: MatrixLike, S: MatrixLike) -> np.ndarray:
     """The rest of the logits, P_perp L = L - P_F L: constant on each support, free off it.
 
     Args:
@@ -151,7 +157,7 @@ def in_support_logits(labels: SoftLabels) -> sp.csc_array:
     return sp.csc_array((_center_within(np.log(P.data), P), P.indices.copy(), P.indptr.copy()), shape=P.shape)
 
 
-def softmax(L) -> np.ndarray:
+def softmax(L: ArrayLike) -> np.ndarray:
     """Turns logits into probabilities, column by column: softmax(L)_zj = exp L_zj / sum_v exp L_vj.
 
     Args:
@@ -174,7 +180,7 @@ def _logsumexp(L: np.ndarray) -> np.ndarray:
     return top + np.log(np.exp(L - top).sum(axis=0))
 
 
-def ntp_loss(L, labels: SoftLabels) -> float:
+def ntp_loss(L: MatrixLike, labels: SoftLabels) -> float:
     """The next-token loss of logits L: CE(L) = sum_j pi_j [logsumexp(L_.j) - sum_z p_zj L_zj].
 
     It equals the mean of -log softmax(L) over the training samples, and is never below `labels.entropy()`.
@@ -199,7 +205,7 @@ def ntp_loss(L, labels: SoftLabels) -> float:
     return float(labels.pi @ (_logsumexp(L) - fit))
 
 
-def ntp_gradient(L, labels: SoftLabels) -> np.ndarray:
+def ntp_gradient(L: MatrixLike, labels: SoftLabels) -> np.ndarray:
     """The gradient of the next-token loss: (softmax(L) - P) diag(pi).
 
     Args:
@@ -215,7 +221,7 @@ def ntp_gradient(L, labels: SoftLabels) -> np.ndarray:
     return (softmax(_logits(L, labels.P.shape)) - labels.P.toarray()) * labels.pi
 
 
-def excess(L, labels: SoftLabels) -> tuple[float, float]:
+def excess(L: MatrixLike, labels: SoftLabels) -> tuple[float, float]:
     """The excess loss CE(L) - entropy in its two parts: what the mass off the supports costs, and wrong ratios within.
 
     sum_j pi_j log(1 + r_j), with r_j the model's odds of leaving the support, and sum_j pi_j KL(p_j || q_j given S_j).
@@ -243,7 +249,7 @@ def excess(L, labels: SoftLabels) -> tuple[float, float]:
     return float(labels.pi @ np.logaddexp(0, off - on)), float(labels.pi @ (P * log_ratio).sum(axis=0))
 
 
-def factor(L, *, tol: float = 1e-12) -> tuple[np.ndarray, np.ndarray]:
+def factor(L: ArrayLike, *, tol: float = 1e-12) -> tuple[np.ndarray, np.ndarray]:
     """The balanced factorisation L = W H of least norm: W = U sqrt(Sigma), H = sqrt(Sigma) V'.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ._hints import PathLike
 from .models import Free, NextTokenModel
 from .path import _bar
 from .types import SoftLabels
@@ -46,7 +46,7 @@ class _Settings:
 def fit(model: NextTokenModel, labels: SoftLabels, *, steps: int, lr: float = 1e-3, optimizer: str = "adamw",
         weight_decay: float = 0.0, batch: int | None = None, milestones: Sequence[int] = (), gamma: float = 0.5,
         seed: int = 0, snapshots: int | Sequence[int] = 50, device: str | None = None,
-        checkpoint: str | os.PathLike | None = None, every: float = 30.0, progress: bool = False,
+        checkpoint: PathLike | None = None, every: float = 30.0, progress: bool = False,
         watch: Callable[[int], None] | None = None) -> Trajectory:
     """Trains a model on CE = sum_j pi_j (logsumexp(L_j) - <p_j, L_j>), nats, in place.
 
@@ -126,7 +126,8 @@ class _Run:
         self.optimizer = _OPTIMIZERS[settings.optimizer](self.parameters, **options)
         self.scheduler = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, list(settings.milestones), settings.gamma)
         self.draws = torch.Generator().manual_seed(settings.seed)
-        self.step, self.W, self.H, self.loss = 0, [], [], []
+        self.step, self.loss = 0, list[float]()
+        self.W, self.H = list[np.ndarray](), list[np.ndarray]()
 
     def advance(self, last: bool) -> None:
         """Keeps a snapshot if this step has one, then makes the step, unless it is the last."""

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from ._hints import ArrayLike, MatrixLike, PathLike, Tokenizer
+
 UNK = "<unk>"
 
 
@@ -25,13 +27,13 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _save_npz(path: str | os.PathLike, **arrays: np.ndarray) -> Path:
+def _save_npz(path: PathLike, kind: str, **arrays: ArrayLike) -> Path:
     """Writes one `.npz` to a temporary file beside `path`, then renames it: never half a file."""
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, kind=kind, **arrays)  # type: ignore[arg-type]  # taken for its own options
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)  # a temporary file is for its owner alone; a saved one follows the umask
@@ -42,7 +44,7 @@ def _save_npz(path: str | os.PathLike, **arrays: np.ndarray) -> Path:
     return path
 
 
-def _load_npz(path: str | os.PathLike, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _load_npz(path: PathLike, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Reads a file that `_save_npz` wrote; a ValueError names what is wrong with any other."""
     try:
         with open(path, "rb") as file:
@@ -111,8 +113,8 @@ class Corpus:
             raise ValueError(f"tokens: got the token id {bad}, outside the vocabulary of {self.V} tokens")
 
     @classmethod
-    def from_text(cls, text: str, *, tokenizer="words", name: str = "text", source: str = "",
-                  licence: str = "") -> "Corpus":
+    def from_text(cls, text: str, *, tokenizer: Tokenizer = "words", name: str = "text", source: str = "",
+                  licence: str = "") -> Corpus:
         """Tokenizes a string: see `ntputils.corpus.tokenize_documents` for what a token and a document are.
 
         Args:
@@ -146,7 +148,7 @@ class Corpus:
         """The number of distinct tokens."""
         return len(self.vocab)
 
-    def head(self, tokens: int) -> "Corpus":
+    def head(self, tokens: int) -> Corpus:
         """The first `tokens` tokens as a corpus of its own, with the same vocabulary (so ids keep their meaning).
 
         >>> Corpus.from_text("a b a c").head(2).tokens.tolist()
@@ -156,7 +158,7 @@ class Corpus:
             raise ValueError(f"tokens: got {tokens}, want at least 1")
         return Corpus(self.tokens[:tokens], self.vocab, self.doc_ids[:tokens], self.name, self.source, self.licence)
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: PathLike) -> Path:
         """Saves to one `.npz` file; `Corpus.load` reads it back."""
         text = np.frombuffer("\n".join(self.vocab).encode(), dtype=np.uint8)
         if any("\n" in word for word in self.vocab):
@@ -165,7 +167,7 @@ class Corpus:
         return _save_npz(path, kind="Corpus", tokens=self.tokens, doc_ids=self.doc_ids, vocab=text, meta=meta)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Corpus":
+    def load(cls, path: PathLike) -> Corpus:
         """Reads what `save` wrote.
 
         Raises:
@@ -248,8 +250,9 @@ class SoftLabels:
     # --- made from ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def from_tokens(cls, tokens, *, context_length: int, vocab_size: int | None = None, doc_ids=None,
-                    max_contexts: int | None = None, min_count: int = 1, min_support: int = 1) -> "SoftLabels":
+    def from_tokens(cls, tokens: Corpus | ArrayLike, *, context_length: int, vocab_size: int | None = None,
+                    doc_ids: ArrayLike | None = None, max_contexts: int | None = None, min_count: int = 1,
+                    min_support: int = 1) -> SoftLabels:
         """Counts the contexts of a token sequence: see `ntputils.contexts.count_contexts`.
 
         >>> SoftLabels.from_tokens([0, 1, 0, 2, 0, 1], context_length=1).P.toarray().round(2).tolist()
@@ -261,8 +264,8 @@ class SoftLabels:
                               max_contexts=max_contexts, min_count=min_count, min_support=min_support)
 
     @classmethod
-    def from_text(cls, text: str, *, context_length: int, tokenizer="words", vocab_size: int | None = None,
-                  **filters: int) -> "SoftLabels":
+    def from_text(cls, text: str, *, context_length: int, tokenizer: Tokenizer = "words",
+                  vocab_size: int | None = None, **filters: int) -> SoftLabels:
         """Tokenizes a text and counts its contexts: `Corpus.from_text`, then `from_tokens`.
 
         >>> SoftLabels.from_text("to be or not to be", context_length=1).vocab
@@ -272,8 +275,8 @@ class SoftLabels:
         return cls.from_tokens(corpus, context_length=context_length, vocab_size=vocab_size, **filters)
 
     @classmethod
-    def from_counts(cls, counts, *, vocab: Sequence[str] | None = None,
-                    contexts: Sequence[str] | np.ndarray | None = None) -> "SoftLabels":
+    def from_counts(cls, counts: MatrixLike, *, vocab: Sequence[str] | None = None,
+                    contexts: Sequence[str] | np.ndarray | None = None) -> SoftLabels:
         """Normalises a matrix of counts.
 
         Args:
@@ -307,9 +310,10 @@ class SoftLabels:
         n = int(round(whole)) if np.all(C.data == np.round(C.data)) else 0
         C.data /= np.repeat(totals, np.diff(C.indptr))
         V, m = C.shape
-        vocab = tuple(map(str, range(V))) if vocab is None else tuple(vocab)
-        contexts = tuple(map(str, range(m))) if contexts is None else contexts
-        return cls(C, totals / whole, vocab, contexts, n)
+        if contexts is None:
+            contexts = tuple(map(str, range(m)))
+        return cls(C, totals / whole, tuple(map(str, range(V)) if vocab is None else vocab),
+                   contexts if isinstance(contexts, np.ndarray) else tuple(contexts), n)
 
     # --- what it says ------------------------------------------------------------------------------------------
 
@@ -354,7 +358,7 @@ class SoftLabels:
 
         return merge_columns(self.S)
 
-    def restrict(self, columns) -> "SoftLabels":
+    def restrict(self, columns: ArrayLike) -> SoftLabels:
         """Keeps some of the contexts, over the tokens that follow these; `pi` is renormalised, contexts become strings.
 
         Args:
@@ -374,8 +378,8 @@ class SoftLabels:
         P = self.P[:, columns]
         rows = np.flatnonzero(np.bincount(P.indices, minlength=self.V))
         pi = self.pi[columns]
-        return SoftLabels(P[rows], pi / pi.sum(), [self.vocab[z] for z in rows], [self.context(j) for j in columns],
-                          int(np.rint(pi.sum() * self.n)))
+        return SoftLabels(P[rows], pi / pi.sum(), tuple(self.vocab[z] for z in rows),
+                          tuple(self.context(j) for j in columns), int(np.rint(pi.sum() * self.n)))
 
     def context(self, j: int) -> str:
         """Context j as a readable string."""
@@ -385,18 +389,18 @@ class SoftLabels:
 
     # --- kept --------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: PathLike) -> Path:
         """Saves to one `.npz` file; `SoftLabels.load` reads it back, bit for bit."""
-        strings = isinstance(self.contexts, tuple)
-        if any("\n" in word for word in self.vocab + (self.contexts if strings else ())):
+        strings = self.contexts if isinstance(self.contexts, tuple) else None
+        if any("\n" in word for word in self.vocab + (strings or ())):
             raise ValueError("vocab: got a token or context with a line break, which a saved file cannot hold")
-        contexts = np.frombuffer("\n".join(self.contexts).encode(), np.uint8) if strings else self.contexts
+        contexts = self.contexts if strings is None else np.frombuffer("\n".join(strings).encode(), np.uint8)
         return _save_npz(path, kind="SoftLabels", data=self.P.data, indices=self.P.indices, indptr=self.P.indptr,
                          pi=self.pi, vocab=np.frombuffer("\n".join(self.vocab).encode(), np.uint8),
                          contexts=contexts, n=np.int64(self.n))
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "SoftLabels":
+    def load(cls, path: PathLike) -> SoftLabels:
         """Reads what `save` wrote.
 
         Raises:
@@ -405,7 +409,6 @@ class SoftLabels:
         a = _load_npz(path, "SoftLabels", ("data", "indices", "indptr", "pi", "vocab", "contexts", "n"))
         vocab = tuple(a["vocab"].tobytes().decode().split("\n"))
         contexts = a["contexts"]
-        if contexts.ndim == 1:
-            contexts = tuple(contexts.tobytes().decode().split("\n"))
+        strings = tuple(contexts.tobytes().decode().split("\n")) if contexts.ndim == 1 else None
         P = sp.csc_array((a["data"], a["indices"], a["indptr"]), shape=(len(vocab), len(a["pi"])))
-        return cls(P, a["pi"], vocab, contexts, int(a["n"]))
+        return cls(P, a["pi"], vocab, contexts if strings is None else strings, int(a["n"]))

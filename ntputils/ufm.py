@@ -6,13 +6,14 @@ Its regularisation path lives in `ntputils.path`; both are imported from here or
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ._hints import PathLike
 from .path import PathPoint, _bar, lambda_max, optimality_gap, regularization_path
 from .theory import _columns
 from .types import SoftLabels, _load_npz, _save_npz
@@ -39,7 +40,7 @@ class Trajectory:
     W: np.ndarray
     H: np.ndarray
     loss: np.ndarray
-    settings: dict
+    settings: dict[str, Any]
 
     def __post_init__(self) -> None:
         k = len(self.steps)
@@ -49,13 +50,13 @@ class Trajectory:
         if self.W.shape[2] != self.H.shape[1]:
             raise ValueError(f"H: got vectors of length {self.H.shape[1]}, want {self.W.shape[2]}, as in W")
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: PathLike) -> Path:
         """Saves to one `.npz` file; `Trajectory.load` reads it back."""
         return _save_npz(path, kind="Trajectory", steps=self.steps, W=self.W, H=self.H, loss=self.loss,
                          settings=json.dumps(self.settings))
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Trajectory":
+    def load(cls, path: PathLike) -> Trajectory:
         """Reads what `save` wrote.
 
         Raises:
@@ -65,14 +66,15 @@ class Trajectory:
         return cls(a["steps"], a["W"], a["H"], a["loss"], json.loads(str(a["settings"])))
 
 
-def _schedule(snapshots, steps: int) -> np.ndarray:
+def _schedule(snapshots: int | Sequence[int], steps: int) -> np.ndarray:
     """The steps to keep: those given, or so many log-spaced ones, 0 and the last among them."""
-    if np.ndim(snapshots) == 0:
-        if snapshots < 2:
+    given = np.asarray(snapshots)
+    if given.ndim == 0:
+        if given < 2:
             raise ValueError(f"snapshots: got {snapshots}, want at least 2 (the start and the end)")
-        inner = np.geomspace(1, max(steps, 1), int(snapshots) - 1)
+        inner = np.geomspace(1, max(steps, 1), int(given) - 1)
         return np.unique(np.concatenate([[0, steps], np.round(inner).astype(int).clip(0, steps)]))
-    kept = np.unique(np.concatenate([[0], np.asarray(snapshots)])).astype(int)
+    kept = np.unique(np.concatenate([[0], given])).astype(int)
     if kept[0] < 0 or kept[-1] > steps:
         raise ValueError(f"snapshots: got steps from {kept[0]} to {kept[-1]}, want them in [0, {steps}]")
     return kept
@@ -164,22 +166,26 @@ def _matrices(vector: np.ndarray, V: int, d: int) -> tuple[np.ndarray, np.ndarra
     return vector[:V * d].reshape(V, d), vector[V * d:].reshape(d, -1)
 
 
-def _descend(lr: float):
+_Update: TypeAlias = Callable[[np.ndarray, np.ndarray], None]
+
+
+def _descend(lr: float) -> _Update:
     """Gradient descent, in place; the gradient is used up."""
-    def update(x, gradient):
+    def update(x: np.ndarray, gradient: np.ndarray) -> None:
         gradient *= lr
         x -= gradient
     return update
 
 
-def _adam(lr: float, size: int | tuple[int, ...], beta: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8):
+def _adam(lr: float, size: int | tuple[int, ...], beta: tuple[float, float] = (0.9, 0.999),
+          epsilon: float = 1e-8) -> _Update:
     """Adam, in place; the gradient is used up.
 
     The moments are kept without their factors 1 - beta, which one factor of the step and one of epsilon make up for.
     """
     first, second, count = np.zeros(size), np.zeros(size), 0
 
-    def update(x, gradient):
+    def update(x: np.ndarray, gradient: np.ndarray) -> None:
         nonlocal count
         count += 1
         scale = np.sqrt((1 - beta[1]**count) / (1 - beta[1]))

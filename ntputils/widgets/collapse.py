@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -64,7 +65,7 @@ def _growing(labels: SoftLabels, lam: float) -> int:
 
 
 def _world(name: str, shows: str, labels: SoftLabels, lambdas: Sequence[float],
-           rank: int | None = None) -> dict:
+           rank: int | None = None) -> dict[str, Any]:
     """What the page is given of one problem: names, probabilities, classes, and H along the path."""
     path = sorted(regularization_path(labels, lambdas, tol=1e-9), key=lambda point: -point.lam)
     _, classes, counts = labels.merge_supports()
@@ -85,7 +86,7 @@ def _world(name: str, shows: str, labels: SoftLabels, lambdas: Sequence[float],
 
 
 @cache
-def _presets() -> tuple[dict, ...]:
+def _presets() -> tuple[dict[str, Any], ...]:
     """The worlds of `PRESETS`, computed once."""
     labels = load_labels("tinystories-counts")
     return tuple(_world(name, shows, _choose(labels, supports), LAMBDAS)

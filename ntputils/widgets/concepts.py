@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -31,14 +32,14 @@ def _style() -> str:
     return house.replace(".ntp-soft-labels", ".ntp-concepts") + own
 
 
-def _items(scores: np.ndarray, names: Sequence[str], count: int) -> list[dict]:
+def _items(scores: np.ndarray, names: Sequence[str], count: int) -> list[dict[str, Any]]:
     """The items that the concepts together describe best, with their scores in units of the root mean square."""
     best = np.argsort(-np.sum(scores**2, axis=1).round(12), kind="stable")[:count]
     relative = (scores[best] * np.sqrt(len(scores))).round(DIGITS) + 0.0
     return [{"name": names[i], "scores": row} for i, row in zip(best, relative.tolist())]
 
 
-def _world(name: str, labels: SoftLabels, concepts: int, words: int, contexts: int) -> dict:
+def _world(name: str, labels: SoftLabels, concepts: int, words: int, contexts: int) -> dict[str, Any]:
     """A text with its concepts, as plain values."""
     found = find_concepts(labels.S, concepts)
     return {"name": name, "sizes": found.sizes.round(DIGITS).tolist(), "words": _items(found.words, labels.vocab, words),
@@ -123,7 +124,7 @@ class ConceptsWidget(anywidget.AnyWidget):
         """
         world, chosen = self.worlds[self.world], self.chosen
         patterns = [f"{k:0{len(chosen)}b}".replace("1", "+").replace("0", "-") for k in range(2**len(chosen))][::-1]
-        cells: dict[str, tuple[list, list]] = {pattern: ([], []) for pattern in patterns}
+        cells: dict[str, tuple[list[str], list[str]]] = {pattern: ([], []) for pattern in patterns}
         for side, key in enumerate(("words", "contexts")):
             scores = np.array([item["scores"] for item in world[key]])[:, chosen]
             for i in np.argsort(-np.abs(scores).min(axis=1), kind="stable"):

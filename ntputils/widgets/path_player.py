@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -35,12 +36,12 @@ def _style() -> str:
     return house.replace(".ntp-soft-labels", ".ntp-path-player") + own
 
 
-def _rounded(A: np.ndarray) -> list:
+def _rounded(A: np.ndarray) -> list[Any]:
     """The entries with `_DIGITS` significant digits: what a page has to carry."""
     return [_rounded(row) if np.ndim(row) else float(f"{row:.{_DIGITS - 1}e}") for row in A]
 
 
-def _world(name: str, labels: SoftLabels, lambdas: np.ndarray) -> dict:
+def _world(name: str, labels: SoftLabels, lambdas: np.ndarray) -> dict[str, Any]:
     """A problem with its path and where that leads to, as plain values."""
     if max(labels.V, labels.m) > LARGEST:
         raise ValueError(f"labels: {name} has {labels.V} tokens and {labels.m} contexts, "

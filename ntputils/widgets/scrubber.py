@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -77,7 +78,7 @@ def _choose_words(labels: SoftLabels, inside: np.ndarray, shown: int) -> np.ndar
     return chosen[np.lexsort(~inside[chosen, ::-1].T)]
 
 
-def _world(labels: SoftLabels, contexts: np.ndarray) -> tuple[dict, np.ndarray]:
+def _world(labels: SoftLabels, contexts: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
     """What is shown, as plain values; and the numbers of its words."""
     columns, inverse, counts = labels.merge_supports()
     groups, first = np.unique(inverse[contexts], return_index=True)
@@ -226,10 +227,11 @@ class TrainingScrubber(anywidget.AnyWidget):
         self._trained = [_vectors(run.W[kept[name]], run.H[kept[name]], words, columns) for name, run in runs.items()]
         fineness = COARSE if sum(X.size for X in self._trained) > MANY_NUMBERS else FINE
         parts = [*(_bytes(X, FINE) for X in self._predicted.values()), *(_bytes(X, fineness) for X in self._trained)]
-        state = {"world": world, "predictions": [X.shape[2] for X in self._predicted.values()],
-                 "runs": [{"name": str(name), "d": int(run.W.shape[2]), "steps": run.steps[kept[name]].tolist(),
-                           "loss": run.loss[kept[name]].tolist()} for name, run in runs.items()],
-                 "packed": base64.b64encode(zlib.compress(b"".join(parts), 9)).decode()}
+        state: dict[str, Any] = {
+            "world": world, "predictions": [X.shape[2] for X in self._predicted.values()],
+            "runs": [{"name": str(name), "d": int(run.W.shape[2]), "steps": run.steps[kept[name]].tolist(),
+                      "loss": run.loss[kept[name]].tolist()} for name, run in runs.items()],
+            "packed": base64.b64encode(zlib.compress(b"".join(parts), 9)).decode()}
         size = len(json.dumps(state))
         if size > LARGEST_STATE:
             raise ValueError(f"runs: got a state of {size:,} bytes for the page, want at most {LARGEST_STATE:,}: "

@@ -6,11 +6,13 @@ import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets
 
+from .._hints import MatrixLike
 from ..svm import NTPSVMSolution, solve_ntp_svm
 from ..theory import centered_support
 
@@ -18,7 +20,7 @@ HERE = Path(__file__).parent
 LARGEST = 12  # tokens, and contexts, that the grid has at most
 
 
-def _preset(name: str, shows: str, tokens: Sequence[str], supports: dict[str, Sequence[str]]) -> dict:
+def _preset(name: str, shows: str, tokens: Sequence[str], supports: dict[str, Sequence[str]]) -> dict[str, Any]:
     """A preset from the support of each context."""
     S = [[int(token in support) for support in supports.values()] for token in tokens]
     return {"name": name, "shows": shows, "tokens": list(tokens), "contexts": list(supports), "S": S}
@@ -30,7 +32,7 @@ def _by_members(supports: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
 
 
 # Grids to start from. Each shows one thing.
-PRESETS: dict[str, dict] = {
+PRESETS: dict[str, dict[str, Any]] = {
     "tree": _preset(
         "Tree", "supports that nest or are apart: the proxy is exact",
         ["hen", "fox", "oak", "elm", "tin", "salt"],
@@ -92,8 +94,8 @@ class SupportGridWidget(anywidget.AnyWidget):
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
     contexts = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
-    def __init__(self, S=None, *, tokens: Sequence[str] | None = None, contexts: Sequence[str] | None = None,
-                 **kwargs: object) -> None:
+    def __init__(self, S: MatrixLike | None = None, *, tokens: Sequence[str] | None = None,
+                 contexts: Sequence[str] | None = None, **kwargs: object) -> None:
         start = {key: PRESETS["tree"][key] for key in ("S", "tokens", "contexts")}
         if S is not None:
             S = S.toarray() if hasattr(S, "toarray") else np.asarray(S)
