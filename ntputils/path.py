@@ -22,14 +22,16 @@ can trap it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import wrightomega
 
 from ._anderson import Anderson
+from ._hints import ArrayLike, MatrixLike
 from .svm import ConvergenceWarning
 from .theory import _logits, centered_support, factor, ntp_gradient
 from .types import SoftLabels
@@ -67,7 +69,7 @@ class PathPoint:
 class _Problem:
     """Dense copies of what the solvers look up at every iteration."""
 
-    def __init__(self, labels: SoftLabels):
+    def __init__(self, labels: SoftLabels) -> None:
         self.P, self.pi = labels.P.toarray(), labels.pi
         self.on = self.P > 0
         self.log_p = np.log(np.where(self.on, self.P, 1.0))
@@ -98,7 +100,7 @@ def lambda_max(labels: SoftLabels) -> float:
     return float(np.linalg.norm(ntp_gradient(np.zeros(labels.P.shape), labels), 2))
 
 
-def optimality_gap(L, lam: float, labels: SoftLabels) -> float:
+def optimality_gap(L: MatrixLike, lam: float, labels: SoftLabels) -> float:
     """How far logits can be from minimising CE(L) + lam ||L||_*, from L, lam and the labels alone.
 
     It is (primal - dual) / (primal - entropy) for a dual point that L names: with G = -grad CE(L)/lam, either
@@ -157,9 +159,11 @@ def _prox(Y: np.ndarray, c: np.ndarray, a: np.ndarray, p: _Problem) -> tuple[np.
 
     Given the log-sum-exp c, each entry solves a scalar equation: u + a exp(u) = t, the Wright omega
     function, off the support; on it the same for the log-ratio, which keeps its digits where a is large.
-    The changes Y - X must sum to zero, which is a falling convex equation in c: Newton.
+    The changes Y - X must sum to zero, which is a falling convex equation in c: Newton, from the c given or, where
+    no entry of Y can move so far (by a at most), from the nearest that is possible.
     """
-    ap, log_a = a * p.P, np.log(a)
+    ap, log_a, top = a * p.P, np.log(a), Y.max(axis=0)
+    c = np.clip(c, top - a, top + a + np.log(len(Y)))
     log_ap = np.log(np.where(p.on, ap, 1.0))
     for _ in range(100):
         t = Y - c
@@ -184,19 +188,22 @@ def _shrink(A: np.ndarray, step: float) -> np.ndarray:
     return (U * np.maximum(s - step, 0.0)) @ Vt
 
 
-def _convex(lam: float, start: tuple, scale: float, p: _Problem, tol: float, max_iter: int) -> tuple:
-    """Douglas-Rachford from (L, slope, log-sum-exp) of a neighbouring lam; returns these and the gap."""
-    L, slope, c = start
+_State: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, float]    # L, its slope, its log-sum-exp, and the gap
+
+
+def _convex(lam: float, start: _State, scale: float, p: _Problem, tol: float, max_iter: int) -> _State:
+    """Douglas-Rachford from the state of a neighbouring lam; returns the best state that it saw."""
+    L, slope, c, _ = start
     step = _STEP * scale
     z = L + step * slope
-    anderson, best = Anderson(z, _MEMORY, bold=True), None
+    anderson, best = Anderson(z, _MEMORY, bold=True), (L, slope, c, np.inf)
     for iteration in range(max_iter + 1):
         change, c = _prox(z, c, step * p.pi / lam, p)
         X = z - change
         move = _shrink(2 * X - z, step) - X
         if iteration % _CHECK == 0 or iteration == max_iter:
             gap = _gap(X, lam, p)
-            if best is None or gap <= best[3]:
+            if gap <= best[3]:
                 best = X - X.mean(axis=0), change / step, c - X.mean(axis=0), gap
             if gap <= tol and np.linalg.norm(move) <= 0.1 * tol**0.5 * np.linalg.norm(X):
                 break
@@ -215,7 +222,7 @@ def _fit_contexts(W: np.ndarray, H: np.ndarray, lam: float,
     """
     weight, d = p.pi / lam, W.shape[1]
 
-    def value(H):
+    def value(H: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         q, excess, kl = p.compare(W @ H)
         return weight * kl + 0.5 * (H**2).sum(axis=0), q, excess
 
@@ -246,7 +253,7 @@ def _local(W: np.ndarray, H: np.ndarray, lam: float, p: _Problem) -> tuple[float
     """A local minimum of the factorised problem (L-BFGS in W on the minimum over H): value and logits."""
     memory = {"H": H}
 
-    def objective(flat):
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, memory["H"], gradient = _fit_contexts(flat.reshape(W.shape), memory["H"], lam, p)
         return value, gradient.ravel()
 
@@ -264,14 +271,14 @@ def _factor_to(L: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
     return np.pad(W[:, :d], ((0, 0), (0, short))), np.pad(H[:d], ((0, short), (0, 0)))
 
 
-def _check_lambdas(lambdas) -> np.ndarray:
+def _check_lambdas(lambdas: ArrayLike) -> np.ndarray:
     lambdas = np.atleast_1d(np.asarray(lambdas, dtype=np.float64))
     if lambdas.ndim != 1 or not lambdas.size or not np.all(np.isfinite(lambdas)) or lambdas.min() <= 0:
         raise ValueError(f"lambdas: got {lambdas}, want finite numbers above 0")
     return lambdas
 
 
-def regularization_path(labels: SoftLabels, lambdas: Sequence[float] | None = None, *, d: int | None = None,
+def regularization_path(labels: SoftLabels, lambdas: ArrayLike | None = None, *, d: int | None = None,
                         tol: float = 1e-8, max_iter: int = 2000, progress: bool = False) -> list[PathPoint]:
     """Minimises CE(WH) + lam/2 (||W||_F^2 + ||H||_F^2) for each lam, warm-started from the one above it.
 
@@ -318,7 +325,7 @@ def regularization_path(labels: SoftLabels, lambdas: Sequence[float] | None = No
         if lam >= top:
             L = zero
         else:
-            state = _convex(lam, state[:3], scale * (1 + np.log(top / lam)), p, tol, max_iter)
+            state = _convex(lam, state, scale * (1 + np.log(top / lam)), p, tol, max_iter)
             if state[3] > tol:
                 warnings.warn(f"regularization_path stopped at lambda = {lam:.1e} with a gap of "
                               f"{state[3]:.1e}, above the tolerance {tol:.1e}", ConvergenceWarning,
@@ -331,7 +338,10 @@ def regularization_path(labels: SoftLabels, lambdas: Sequence[float] | None = No
     return [points[i] for i in range(len(lambdas))]
 
 
-def _bar(steps, progress: bool):
+_Step = TypeVar("_Step")
+
+
+def _bar(steps: Iterable[_Step], progress: bool) -> Iterable[_Step]:
     """The steps themselves, behind a progress bar if one is wanted."""
     if not progress:
         return steps
