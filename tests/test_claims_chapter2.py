@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import root
 from scipy.special import logsumexp, rel_entr
 
 from ntputils import (SoftLabels, centered_support, claim, excess, finite_part, in_support_logits, ntp_gradient,
                       ntp_loss, project_F, project_F_lin, regularization_path, softmax, solve_linear_svm, solve_ntp_svm,
                       train_linear)
 
-COVERED = {f"2.{i}" for i in range(1, 30)}
+COVERED = {f"2.{i}" for i in range(1, 31)}
 COUNTS = np.array([[3, 0, 1, 0], [1, 2, 0, 0], [0, 2, 4, 0], [0, 0, 2, 5], [0, 0, 0, 0]])
 LABELS = SoftLabels.from_counts(COUNTS)
 ON = COUNTS > 0
@@ -348,6 +349,28 @@ def test_2_29_the_entropy_bound_is_not_where_incompatible_data_end():
     assert verdict("2.29", loss[1] - fits.min()) == "fails"
     assert verdict("2.29", loss[-1] - labels.entropy()) == "fails"
     assert verdict("2.29", labels.entropy() - fits.min()) == "fails"
+
+
+def test_2_30_a_large_ridge_or_the_margin_of_other_supports_point_elsewhere():
+    """The example by hand, d = 1, contexts 1 and -1: words (a + b, a - b, -2a), a and b from two equations."""
+    labels = SoftLabels.from_counts([[3, 0], [1, 0], [0, 4]])
+
+    def angle(lam, margin, b_star=np.log(3) / 2):
+        def words(x):
+            return np.array([x[0] + x[1], x[0] - x[1], -2 * x[0]])
+
+        def slope(x):
+            w = words(x)
+            g = (softmax(np.outer(w, [1, -1])) - labels.P.toarray()) @ [0.5, -0.5] + lam * w
+            return [(g[0] + g[1] - 2 * g[2]) / lam, g[0] - g[1]]
+
+        rest = words(root(slope, [np.log(1 / lam) / 3, b_star]).x) - [b_star, -b_star, 0]
+        return rest @ margin / np.linalg.norm(rest) / np.linalg.norm(margin)
+
+    own = np.array([1, 1, -2])
+    assert verdict("2.30", angle(1e-8, own)) == "holds"
+    assert verdict("2.30", angle(1e-8, np.array([2, -1, -1]))) == "fails"
+    assert verdict("2.30", angle(1e-8, own, b_star=-5.0)) == "fails"
 
 
 @pytest.mark.parametrize("id_", sorted(COVERED - {"2.27"}))
