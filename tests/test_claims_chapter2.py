@@ -364,7 +364,7 @@ def test_2_30_a_large_ridge_or_the_margin_of_other_supports_point_elsewhere():
             g = (softmax(np.outer(w, [1, -1])) - labels.P.toarray()) @ [0.5, -0.5] + lam * w
             return [(g[0] + g[1] - 2 * g[2]) / lam, g[0] - g[1]]
 
-        rest = words(root(slope, [np.log(1 / lam) / 3, b_star]).x) - [b_star, -b_star, 0]
+        rest = words(root(slope, [np.log(1 / lam) / 3, 0.5]).x) - [b_star, -b_star, 0]
         return rest @ margin / np.linalg.norm(rest) / np.linalg.norm(margin)
 
     own = np.array([1, 1, -2])
