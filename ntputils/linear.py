@@ -202,8 +202,9 @@ def _least_distance(G: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     target[-1] = 1
     weights, miss = nnls(system, target, maxiter=30 * count)
     if miss < 1e-7:
-        raise ValueError("H: got contexts with which the supports are not separable: a positive combination of "
-                         "the margins is zero for every W; rank m is enough")
+        raise ValueError("H: got contexts with which the supports are not separable, or only by words some ten million "
+                         "times as long as one margin alone would take; rank m is enough, where H is not nearly of "
+                         "lower rank")
     active = np.flatnonzero(weights > 0)
     x = np.linalg.lstsq(G[:, active].T, np.ones(len(active)), rcond=None)[0]
     if (G.T @ x).min() < 1 - 1e-6:  # the active set was not exact: keep the first solution

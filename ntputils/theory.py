@@ -15,6 +15,8 @@ from .types import SoftLabels
 
 def _supports(S: MatrixLike) -> sp.csc_array:
     """Checks a support matrix, dense or sparse, and returns it as a boolean `csc_array` without stored zeros."""
+    if np.ndim(S) != 2 and not sp.issparse(S):
+        raise ValueError(f"S: got {np.ndim(S)} axes, want a matrix (V, m), words by contexts")
     S = sp.csc_array(S if sp.issparse(S) else np.asarray(S))
     if S.ndim != 2 or 0 in S.shape:
         raise ValueError(f"S: got shape {S.shape}, want (V, m) with at least one token and one context")
@@ -267,7 +269,7 @@ def factor(L: ArrayLike, *, tol: float = 1e-12) -> tuple[np.ndarray, np.ndarray]
     ((2, 1), [[2.0, 0.0], [0.0, 0.0]])
     """
     L = np.asarray(L, dtype=np.float64)
-    if L.ndim != 2 or not np.all(np.isfinite(L)):
+    if L.ndim != 2 or not L.size or not np.all(np.isfinite(L)):
         raise ValueError(f"L: got shape {L.shape}, want a finite matrix (V, m)")
     U, s, Vt = np.linalg.svd(L, full_matrices=False)
     rank = int(np.sum(s > tol * max(s[0], np.finfo(float).tiny)))

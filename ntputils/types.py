@@ -223,12 +223,13 @@ class SoftLabels:
         if empty.size:
             raise ValueError(f"P: got a context with no next token (column {empty[0]}), want at least one for each")
         if not np.allclose(P.sum(axis=0), 1.0, rtol=0, atol=1e-9):
-            raise ValueError("P: got columns that do not sum to 1, want conditional probabilities")
+            raise ValueError("P: got columns that do not sum to 1, want conditional probabilities, to 1e-9 "
+                             "(SoftLabels.from_counts(P * pi) divides by the sums, of float32 too)")
         pi = np.asarray(self.pi, dtype=np.float64).copy()
         if pi.shape != (m,):
             raise ValueError(f"pi: got shape {pi.shape}, want ({m},), one frequency for each context")
         if not np.all(np.isfinite(pi)) or pi.min() <= 0 or abs(pi.sum() - 1) > 1e-9:
-            raise ValueError("pi: got frequencies that are not positive with sum 1")
+            raise ValueError("pi: got frequencies that are not positive with sum 1, to 1e-9")
         vocab = tuple(self.vocab)
         if len(vocab) != V:
             raise ValueError(f"vocab: got {len(vocab)} tokens, want V = {V}, one for each row of P")
@@ -288,13 +289,15 @@ class SoftLabels:
             The soft labels: P = counts over column sums, pi = column sums over the total.
 
         Raises:
-            ValueError: counts below zero or not finite; a column with no count; lengths that differ.
+            ValueError: no matrix; counts below zero or not finite; a column with no count; lengths that differ.
 
         >>> labels = SoftLabels.from_counts([[3, 0], [1, 2]])
         >>> labels.pi.round(3).tolist(), labels.P.toarray().tolist()
         ([0.667, 0.333], [[0.75, 0.0], [0.25, 1.0]])
         """
-        C = sp.csc_array(counts if sp.issparse(counts) else np.atleast_2d(np.asarray(counts, dtype=np.float64)),
+        if np.ndim(counts) != 2 and not sp.issparse(counts):
+            raise ValueError(f"counts: got {np.ndim(counts)} axes, want a matrix (V, m), words by contexts")
+        C = sp.csc_array(counts if sp.issparse(counts) else np.asarray(counts, dtype=np.float64),
                          dtype=np.float64, copy=True)
         C.sum_duplicates()
         if C.nnz and not np.all(np.isfinite(C.data)):
