@@ -766,6 +766,12 @@ claim("23.14", paid["spectral"][1] / least[1])
 claim("23.15", max(paid["sign"][2], paid["adam"][2]) / least[2])
 
 # %% [markdown]
+# That these are the least prices is the proposition; no optimiser pays less in any currency:
+
+# %%
+claim("23.24", min(np.min(row / least) for row in paid.values()))
+
+# %% [markdown]
 # Each steepest descent is the cheapest in its own currency, and the first two end next to the least price. Sign descent is a tenth or so above the value of the linear program. Adam, at this length, minimises none of the three, and is far from what signs would give it, perhaps because its second moments remember the large gradients of the beginning. So without a ridge the paper's nuclear norm is that of gradient descent; with a ridge, whatever finds the minimum finds it. *Which geometry a model trained with Muon has is another convex problem*, $\min\lVert L\rVert_2$, whose solution is seldom unique.
 #
 # *To go on:* solve that problem for {ref}`ch-simplified`, with its support counts of one to forty, and compare words trained with Muon and with Adam. For soft labels steps of constant length rattle on the supports; what replaces them?

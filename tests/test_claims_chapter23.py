@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 from ntputils import SoftLabels, claim, load_labels, regularization_path, solve_ntp_svm
 from ntputils.low_rank import solve_low_rank
 
-COVERED = {f"23.{i}" for i in range(1, 24)}
+COVERED = {f"23.{i}" for i in range(1, 25)}
 S = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
 
 
@@ -163,7 +163,7 @@ def test_23_9_23_10_23_11():
     (W, H), (X, Y) = descend(*start, end=(200, 2000))
     change, target, proxy = centre(X @ Y - W @ H), solve_ntp_svm(S).L, centre(S.astype(float))
     change *= np.sum(change * target) / np.sum(change**2)
-    assert verdict("23.10", apart(change, target) / apart(change, proxy)) == "holds"
+    assert verdict("23.10", apart(change, target) / apart(change, proxy)) == "holds at this scale"
     assert verdict("23.10", apart(proxy, target) / apart(0.9 * proxy + 0.1 * target, proxy)) == "fails"
     assert verdict("23.9", apart(0.99 * target, target)) == "holds"
     assert verdict("23.9", apart(proxy, target)) == "fails"
@@ -225,6 +225,27 @@ def test_23_12_23_13():
     assert verdict("23.12", max(1 / x for x in own)) == "fails"
     assert verdict("23.13", norm_of(nuclear, np.linalg.norm) / solve_ntp_svm(T).primal) == "holds"
     assert verdict("23.13", norm_of(spectral, np.linalg.norm) / solve_ntp_svm(T).primal) == "fails"
+
+
+def test_23_24_a_currency_that_forgets_its_dimensions_looks_too_cheap():
+    T, rng = np.repeat(np.eye(4, dtype=bool), (5, 1, 1, 1), axis=1), np.random.default_rng(24)
+    U, s, Vt = np.linalg.svd(centre(T.astype(float)), full_matrices=False)
+    least = np.array([s.sum(), np.sqrt(15 / 4), 0.75])  # one-hot: the proxy's norm; see the test before
+
+    def paid(W, H, d):
+        L = W @ H
+        margin = np.min(np.where(T, L, np.inf).min(axis=0) - np.where(T, -np.inf, L).max(axis=0))
+        entries = d * np.abs(W).max() * np.abs(H).max()
+        both = [np.linalg.norm(W) * np.linalg.norm(H), np.linalg.norm(W, 2) * np.linalg.norm(H, 2), entries]
+        return np.min(np.array(both) / margin / least)
+
+    for noise in np.geomspace(1e-9, 0.1, 30):
+        W, H = U * np.sqrt(s), np.sqrt(s)[:, None] * Vt
+        assert verdict("23.24", paid(W + noise * rng.normal(size=W.shape), H + noise * rng.normal(size=H.shape), 4)) == "holds"
+    assert verdict("23.24", paid(W, H, 4) / 1.01) == "fails"
+    signs = np.array([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
+    assert verdict("23.24", paid(signs, signs.T @ T, 4)) == "holds"
+    assert verdict("23.24", paid(signs, signs.T @ T, 1)) == "fails"
 
 
 def test_23_16_23_17():
