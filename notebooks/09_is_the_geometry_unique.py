@@ -506,6 +506,9 @@ print(f"certified unique: {verdicts.count(True)} of {TRIALS}; "
 claim("9.9", verdicts.count(False) / TRIALS)
 
 # %% [markdown]
+# How rare depends on the draw: of the 252 choices of five distinct pairs of five tokens twelve are pentagons, and have
+# several solutions.
+#
 # Then supports of five-token contexts of the King James Version and of TinyStories {cite}`eldan2023tinystories`, by
 # twenty and twelve contexts, and drawn with Zipf weights. The last column is the proved bound on the distance
 # between two solutions, as a share of their norm.
@@ -638,7 +641,9 @@ for p, values in seen.items():
 claim("9.12", seen[0.5][-1] - seen[0.6][-1])
 
 # %% [markdown]
-# Same supports, same frequencies of contexts, and logits in different directions, each certified. And in the limit?
+# Same supports, same frequencies of contexts, and logits in different directions, each certified. (Unequal frequencies do
+# it too: with one context twice as frequent as the others the path leaves the golden ratio at $p = \tfrac12$ already.) And
+# in the limit?
 #
 # ```{prf:theorem} What the path selects on cyclic windows
 # :label: thm-selected
@@ -932,8 +937,8 @@ claim("9.16", (middle[256] - 1 - best) / (middle[512] - 1 - best))
 #
 # **What this chapter does not show.** That non-uniqueness matters for language: we had to build it from symmetry. The
 # searches are exhaustive only for distinct supports, and their certificates are in float64. Why windows of two on ten
-# tokens, and of eight on thirteen, have segments too, is open here; we have no example of a face of more than one
-# dimension. The selection is proved for one family of windows and probabilities that turn with them; and it is about
+# tokens, and of eight on thirteen, have segments too, is open here. Faces can have more dimensions than one: three
+# conditions with three values ({prf:ref}`thm-conjunctions`) have one of dimension three, numerically. The selection is proved for one family of windows and probabilities that turn with them; and it is about
 # the ridge: gradient descent without it may choose otherwise.
 #
 # ## Exercises
