@@ -580,7 +580,7 @@ def try_guess(words):
     L = W @ guess.astype(np.float32)
     own = L[words, range(len(words))].copy()
     L[words, range(len(words))] = -np.inf
-    return guess.T, own > 1.001 * L.max(axis=0)
+    return guess.T, own - L.max(axis=0) > 1e-3 * np.abs(own)
 
 
 X = W.astype(float)
