@@ -1,4 +1,4 @@
-"""Chapter 1 under attack: other texts, sizes and tokens, degenerate counts, and where its shares stop being majorities."""
+"""Chapter 1 under attack: other texts, sizes and tokens, degenerate counts, and where shares are no majorities."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,8 @@ def conditional_entropy(contexts, following):
 @pytest.mark.parametrize("size", [0, 1, 500])
 def test_counting_loses_nothing_on_degenerate_counts(counts, dtype, size):
     counts = np.asarray(counts, dtype=int)
-    labels, L = SoftLabels.from_counts(counts), (size * np.random.default_rng(7).normal(size=counts.shape)).astype(dtype)
+    labels = SoftLabels.from_counts(counts)
+    L = (size * np.random.default_rng(7).normal(size=counts.shape)).astype(dtype)
     exact = L.astype(np.longdouble)
     each = np.log(np.exp(exact - exact.max(axis=0)).sum(axis=0)) + exact.max(axis=0) - exact   # of a sample (z, j)
     assert ntp_loss(L, labels) == pytest.approx(float((counts * each).sum() / counts.sum()), rel=1e-13, abs=1e-13)

@@ -1,4 +1,4 @@
-"""Chapter 2 under attack: degenerate supports, other directions, nearly dependent contexts, other seeds, larger starts."""
+"""Chapter 2 under attack: degenerate supports, other directions and seeds, nearly dependent contexts, large starts."""
 
 import numpy as np
 import pytest
@@ -58,13 +58,14 @@ def test_every_direction_with_margin_one_leads_to_the_floor_within_its_constant(
     for gamma in (0, 0.1, 3, 40):
         first = labels.pi @ np.log1p((labels.V - k) / Z * np.exp(-gamma))
         found, plain = (sum(parts(in_support + gamma * A, labels)) for A in (L_d, centered_support(labels.S)))
-        assert found <= first * (1 + 1e-9) + 1e-14 and plain == pytest.approx(first, rel=1e-9, abs=1e-14)
+        assert found <= first * (1 + 1e-9) + 1e-14
+        assert plain == pytest.approx(first, rel=1e-9, abs=1e-14)
         assert first <= labels.pi @ (labels.V / k - 1) * np.exp(-gamma) * (1 + 1e-12)
     assert (Z >= k * (1 - 1e-12)).all()
 
 
 @pytest.mark.parametrize("counts", [COUNTS[name] for name in COUNTS if name != "one token"], ids=list(COUNTS)[1:])
-@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:overflow")    # no token is left out, or no bound on a context
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:overflow")         # no token left out; no bound
 def test_no_weights_are_below_the_price(page, counts):
     labels, rng = SoftLabels.from_counts(counts), np.random.default_rng(3)
     road = in_support_logits(labels).toarray()

@@ -1,4 +1,4 @@
-"""Chapter 3 under attack: degenerate problems, ridges from nearly lambda_max to tiny, other saddles, equal singular values."""
+"""Chapter 3 under attack: degenerate problems, ridges near lambda_max and tiny, saddles, equal singular values."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Chapter 4 under attack: degenerate supports, ties, copies, full contexts, other seeds; and exercises taken at their word."""
+"""Chapter 4 under attack: degenerate supports, ties, copies, full contexts, other seeds; exercises at their word."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from ntputils import SoftLabels, centered_support, cyclic_windows, fano_plane, f
 FAILURE = np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]])
 SUPPORTS = {"one context": [[1], [1], [0]], "two tokens": [[1, 0, 1], [0, 1, 1]], "one-hot": np.eye(5),
             "one-hot copies": np.repeat(np.eye(3), [1, 4, 30], axis=1), "equal": [[1, 1, 1], [1, 1, 1], [0, 0, 0]],
-            "nested": np.tril(np.ones((6, 5))), "nested and full": np.tril(np.ones((5, 5))), "all but one": 1 - np.eye(4),
-            "failure": FAILURE, "failure, copies": np.repeat(FAILURE, [5, 1, 2], axis=1),
+            "nested": np.tril(np.ones((6, 5))), "nested and full": np.tril(np.ones((5, 5))),
+            "all but one": 1 - np.eye(4), "failure": FAILURE, "failure, copies": np.repeat(FAILURE, [5, 1, 2], axis=1),
             "failure and full": np.hstack([FAILURE, np.ones((4, 2))]), "equal rows": np.repeat(FAILURE, 3, axis=0),
             "pentagon": cyclic_windows(5, 2), "Fano": fano_plane(),
             "random": np.random.default_rng(8).random((7, 9)) < np.linspace(0.15, 0.85, 9)}
