@@ -279,7 +279,7 @@ def worlds():
         yield labels, owner, n, (range(many), range(many, many + few))
 
 
-twins, errors = [], []
+twins, errors, distances = [], [], []
 for labels, owner, n, groups in worlds():
     for T in groups:
         j = list(owner).index(T[0])
@@ -290,10 +290,17 @@ for labels, owner, n, groups in worlds():
         twins.append(pdist(before.W[T]).max() / size)
         differ = [np.subtract(*softmax(p.L)[T[:2], j]) for p in after]
         errors += [d - 1 + p.lam / edge for d, p in zip(differ, after)]
+        for p in after:
+            ratio = p.L[T[0], j] - p.L[T[1], j]  # log q_right - log q_twin
+            apart = np.sum((p.W[T[0]] - p.W[T[1]])**2)
+            distances.append(apart / (2 * np.sqrt(n[j]) * ratio) - 1)
 claim("20.3", max(twins))
 
 # %%
 claim("20.4", np.abs(errors).max())
+
+# %%
+claim("20.25", np.abs(distances).max())
 
 # %% [markdown]
 # ### The same in training

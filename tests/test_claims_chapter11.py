@@ -6,7 +6,7 @@ from scipy import stats
 
 from ntputils import SoftLabels, claim, load_corpus, solve_ntp_svm, train_ufm
 
-COVERED = {f"11.{i}" for i in range(1, 9)}
+COVERED = {f"11.{i}" for i in range(1, 10)}
 
 
 def verdict(id_, measured):
@@ -109,3 +109,12 @@ def test_11_8(run):
     assert verdict("11.8", last / first) == "holds"
     wrong = np.roll(solution.inverse, 1)
     assert verdict("11.8", scatter_ratio(trained.H[-1], wrong) / scatter_ratio(trained.H[0], wrong)) == "fails"
+
+
+def test_11_9_counts_up_to_four_reach_the_entropy_that_was_reported():
+    def least(most):
+        tables = np.array(np.meshgrid(*[np.arange(1, most + 1)] * 3)).reshape(3, -1)
+        return stats.entropy(tables / tables.sum(axis=0)).min()
+
+    assert verdict("11.9", least(2) - 1.0166) == "holds"
+    assert verdict("11.9", least(4) - 1.0166) == "fails"

@@ -8,7 +8,7 @@ from scipy import optimize, stats
 from ntputils import (SoftLabels, centered_support, claim, effective_rank, load_corpus, one_hot, regularization_path,
                       solve_ntp_svm, star_gram, step_geometry)
 
-COVERED = {f"20.{i}" for i in range(1, 25)}
+COVERED = {f"20.{i}" for i in range(1, 26)}
 
 
 def verdict(id_, measured):
@@ -120,7 +120,7 @@ def torch_minimum(P, pi, lam, *, temperature=None, ridge=None, offset=None, seed
     return [a.detach().numpy() for a in x]
 
 
-def test_20_3_20_4():
+def test_20_3_20_4_20_25():
     labels, n = step_labels(4, 0.0)
     edge = labels.pi[-1]                                                # of the minority: one context each
     P = labels.P.toarray()
@@ -135,6 +135,9 @@ def test_20_3_20_4():
     edge_of_majority = edge * 2                                         # root of four contexts
     assert verdict("20.4", abs(q[0, 0] - q[1, 0] - (1 - 0.3 * edge / edge_of_majority))) == "holds"
     assert verdict("20.4", abs(q[0, 0] - q[1, 0] - 0.7)) == "fails"
+    apart = np.sum((W[0] - W[1])**2) / np.log(q[0, 0] / q[1, 0])       # of the majority, n = 4
+    assert verdict("20.25", abs(apart / (2 * np.sqrt(4)) - 1)) == "holds"
+    assert verdict("20.25", abs(apart / 2 - 1)) == "fails" and verdict("20.25", abs(apart / (2 * 4) - 1)) == "fails"
 
 
 @pytest.fixture(scope="module")
