@@ -927,7 +927,8 @@ for name, S in texts.items():
 claim("10.12", max(ratios.values()))
 
 # %% [markdown]
-# Both ratios are below one, but barely, and against three draws: on these supports there is little sign of low rank. Random ones
+# Both ratios are below one, but barely, and against three draws: on these supports there is little sign of low rank. (Of other
+# samples of forty contexts most come out below one as well, not all.) Random ones
 # use nearly every dimension there is, one for each context. Real ones save a little in the King James Version, where supports
 # overlap and tokens with equal rows count once ({prf:ref}`prop-quotient`), and next to nothing in these contexts of
 # TinyStories. Groups of contexts with one
