@@ -1,8 +1,8 @@
 """The claims ledger: every claim of the book is measured by a cell, and the cell says how it came out.
 
-The statement, its source and its threshold stand in `claims.yml`, committed before the first measurement, and so do
-the labels of the theorems that it checks; a notebook only measures. What the cell prints is stable between machines (nbval compares it); the raw measurement travels in the
-claim's own record.
+The statement, its source and its threshold stand in `claims.yml`, committed before the first measurement; a notebook
+only measures. There, too, stand the labels of the theorems that the claim checks. What the cell prints is stable
+between machines (nbval compares it); the raw measurement travels in the claim's own record.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""The ledger is complete over what the book states: every numbered statement and every measurable item has its claim."""
+"""The ledger is complete over what the book states: each numbered statement and each measurable item has its claim."""
 
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ntputils.claims import statements
 
@@ -62,3 +63,10 @@ def test_every_measurable_item_of_the_discussion_has_a_claim():
     answered = {item for entry in statements().values() for item in entry.get("discussion", ())}
     assert not set(MEASURABLE) - answered
     assert answered <= set(range(1, 88))
+
+
+def test_claims_know_the_items_whose_answers_cite_them():
+    answers = yaml.safe_load((NOTEBOOKS.parent / "book" / "discussion.yml").read_text(encoding="utf-8"))
+    cited = [(id_, answer["id"]) for answer in answers for id_ in re.findall(r"\{claim\}`([\d.]+)`", answer["answer"])]
+    assert len(cited) > 50
+    assert [pair for pair in cited if pair[1] not in statements()[pair[0]].get("discussion", ())] == []
