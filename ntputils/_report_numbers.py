@@ -72,7 +72,7 @@ def notes(n: dict[str, float]) -> tuple[str, ...]:
                      "for most contexts the prediction is that of a classifier (SELI), and what is particular to language rests "
                      "on the others.")
     if n["full_contexts"]:
-        found.append(f"{n['full_contexts']:,.0f} contexts are followed by every word; their predicted vector is zero.")
+        found.append(f"Contexts that are followed by every word: {n['full_contexts']:,.0f}. Their predicted vector is zero.")
     if n["directions_share"] < 0.999:
         found.append(f"Predicted angles come from the {n['directions']:.0f} leading directions, which hold "
                      f"{_percent(n['directions_share'])} of the squared norm; with all of them cosines are smaller.")

@@ -63,6 +63,8 @@ def is_argmaxable(W: ArrayLike, word: int, *, start: ArrayLike | None = None, ro
         return ArgmaxVerdict(False, None, 0.0, {int(next(v for v in twins if v != word)): 1.0})
     size = np.linalg.norm(W[word]) or 1.0
     h = W[word] - W.mean(axis=0) if start is None else np.asarray(start, dtype=np.float64)
+    if h.shape != W[word].shape or not np.all(np.isfinite(h)):
+        raise ValueError(f"start: got shape {h.shape}, want a finite direction, ({W.shape[1]},)")
     rivals = np.empty(0, dtype=int)
     for _ in range(rounds + 1):
         length = np.linalg.norm(h)

@@ -23,6 +23,7 @@ __all__ = ["ClassShare", "Concepts", "adjusted_rand", "class_share", "find_conce
 
 _DENSE = 200         # up to so many words, or contexts, the whole decomposition is computed
 _TIE = 1e-9          # relative: entries nearer than this count as equally large
+_ROUNDING = 1e-24    # relative to its squares: scores that vary less are constant
 
 
 # --- concepts and orthants -----------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def find_concepts(S: MatrixLike, count: int) -> Concepts:
     V, m = S.shape
     if not 1 <= count <= min(V, m):
         raise ValueError(f"count: got {count}, want a number from 1 to min(V, m) = {min(V, m)}")
-    if min(V, m) <= _DENSE or count > min(V, m) // 4:
+    if min(V, m) <= _DENSE or count > min(V, m) // 4 or np.all(np.diff(S.indptr) % V == 0):    # nothing to start from
         U, s, Vt = np.linalg.svd(center(S.toarray()), full_matrices=False)
         U, s, Vt = U[:, :count], s[:count], Vt[:count]
     else:
@@ -292,10 +293,11 @@ def class_share(X: ArrayLike, classes: Iterable[Any], *, rng: np.random.Generato
     X, classes = np.asarray(X, dtype=np.float64), list(classes)
     if X.ndim != 2 or len(X) != len(classes):
         raise ValueError(f"X, classes: got shape {X.shape} and {len(classes)} classes, want one for each item")
+    size = np.sum(X**2, axis=0)
     X = X - X.mean(axis=0)
     total = np.sum(X**2, axis=0)
     inverse = np.unique(classes, return_inverse=True)[1]
-    if inverse.max() < 1 or not np.all(total > 0):
+    if inverse.max(initial=0) < 1 or not np.all(total > _ROUNDING * size):
         raise ValueError("X, classes: got a constant score, or one class only, want something to tell apart")
     member = (inverse[:, None] == np.arange(inverse.max() + 1)).astype(float)
     member /= np.sqrt(member.sum(axis=0))           # then the squares of member' X are the scatter between classes

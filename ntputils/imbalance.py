@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import brentq, minimize
 
 from ._hints import ArrayLike
 from .theory import center, factor
@@ -145,6 +145,11 @@ def zipf_exponent(counts: ArrayLike) -> float:
     counts = -np.sort(-counts[counts > 0])
     logs = np.log(np.arange(1, counts.size + 1))
     mean = counts @ logs / counts.sum()
-    found = minimize_scalar(lambda a: a * mean + np.log(np.exp(-a * logs).sum()), bounds=(0, 20), method="bounded",
-                            options={"xatol": 1e-10})
-    return float(found.x)
+
+    def over(a: float) -> float:
+        """The mean logarithm of the rank under the law, less that of the counts: it falls, and is zero at the maximum."""
+        weights = np.exp(-a * logs)
+        return float(weights @ logs / weights.sum() - mean)
+
+    steepest = 3 + np.log2(logs[-1] / max(mean, np.finfo(float).tiny))      # over < 2 logs[-1] / 2^a - mean from a = 3 on
+    return float(brentq(over, 0, steepest, xtol=1e-12)) if over(0) > 1e-12 * logs[-1] else 0.0

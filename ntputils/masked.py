@@ -27,6 +27,8 @@ ASKED, HIDDEN = "▢", "▒"      # the masked place that is asked for, and one 
 
 def _count(name: str, value: object) -> int:
     """A whole number of at least 0."""
+    if isinstance(value, (int, np.integer)) and value < 0:
+        raise ValueError(f"{name}: got {value}, want at least 0")
     return 0 if value == 0 and not isinstance(value, bool) else _whole(name, value)
 
 
@@ -62,7 +64,7 @@ def _number(columns: Sequence[np.ndarray], radix: int, size: int) -> tuple[np.nd
 def _visible(left: int, right: int, hidden: Sequence[int]) -> list[int]:
     """The offsets of a window that can be seen from its asked place."""
     offsets = [*range(-left, 0), *range(1, right + 1)]
-    hidden = [int(o) for o in hidden]
+    hidden = list(hidden)
     if len(set(hidden)) < len(hidden) or not set(hidden) <= set(offsets):
         raise ValueError(f"hidden: got {hidden}, want distinct offsets among {offsets}")
     return [o for o in offsets if o not in hidden]

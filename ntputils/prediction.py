@@ -215,4 +215,5 @@ def _bracket(s: np.ndarray, energy: float, rank: int, whole: bool) -> tuple[floa
     head, tail = float(s.sum()), max(0.0, energy - float(np.sum(s**2)))
     if whole:
         return head, head
-    return head + tail / float(s[-1]), head + float(np.sqrt(max(0, rank - s.size) * tail))
+    high = head + float(np.sqrt(max(0, rank - s.size) * tail))
+    return min(head + tail / float(s[-1]), high), high      # the ends meet where all singular values are equal
