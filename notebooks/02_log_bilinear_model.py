@@ -560,9 +560,9 @@ plt.show()
 # the logarithm of time both climb in a line: training slows down but does not end. The lower bound is crude
 # (it is short of the run by a factor); the law of growth is what it has right.*
 #
-# The question of this chapter has its answer. The floor is real, and it lies at infinity. Gradient descent
-# walks towards it for as long as it is allowed to. Logits, and squared norms of the factors, grow like the
-# logarithm of time, as they do for separable data in classification {cite}`soudry2018implicit`. In practice
+# The question of this chapter has its answer. The floor is real, and it lies at infinity. Gradient descent walked
+# towards it for as long as it was allowed to. Logits, and squared norms of the factors, grew like the logarithm
+# of time, as they are known to do for separable data in classification {cite}`soudry2018implicit`. In practice
 # one stops; weight decay or the clock decides where. What is left to ask is the *direction* in which the
 # weights go off. It will turn out to depend on the supports $S$ much more than on the probabilities.
 

@@ -743,9 +743,9 @@ plt.show()
 #
 # ## Does every start end there?
 #
-# {prf:ref}`thm-landscape` leaves saddles and one minimum, and gradient methods from random starts avoid
-# strict saddles {cite}`lee2016gradient`. So with $d = V - 1$ all random starts should end with the same value.
-# The check compares with the convex solution.
+# {prf:ref}`thm-landscape` leaves saddles and one minimum, and gradient descent with small steps avoids strict saddles from
+# almost all starts {cite}`lee2016gradient`. L-BFGS is not covered by that theorem, but from random starts it should do no
+# worse: with $d = V - 1$ all should end with the same value. The check compares with the convex solution.
 
 # %%
 lam = 0.02

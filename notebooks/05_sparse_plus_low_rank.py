@@ -148,7 +148,7 @@ plt.show()
 # 1 - \cos\theta \approx \frac{3(\log 3)^2}{8}\,\frac1{t^2} ,\qquad t \approx \log(1/\lambda) .
 # $$
 #
-# The error of the finite part falls by ten when $\lambda$ does. To bring the error of the direction down by ten,
+# In the end the error of the finite part falls by ten when $\lambda$ does. To bring the error of the direction down by ten,
 # $\lambda$ has to be raised to the power $3.2$.
 
 # %%

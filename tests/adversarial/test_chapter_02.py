@@ -172,6 +172,18 @@ def test_descent_turns_towards_the_margin_from_other_draws_in_float32_contexts(p
     assert np.linalg.norm(project_F_lin(W, H, labels.S) - W_star) <= 0.1 * np.linalg.norm(W_star)
 
 
+@pytest.mark.parametrize("counts", [SIX, np.eye(5)[:, [0, 1, 2, 3, 4, 0]], HAND], ids=["six", "one-hot", "by hand"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_best_words_of_a_size_go_the_same_way_on_other_problems(page, counts, seed):
+    labels = SoftLabels.from_counts(counts)
+    H = np.random.default_rng(seed).normal(size=(labels.m + 1, labels.m))
+    best = page(2).best_words(labels, H, np.geomspace(1e-2, 1e-8, 7))
+    slope = ntp_gradient(best @ H, labels) @ H.T + 1e-8 * best
+    rest, W_mm = best - finite_part(labels, H), solve_linear_svm(H, labels.S).W
+    assert np.abs(slope).max() < 1e-10
+    assert np.sum(rest * W_mm) / np.linalg.norm(rest) / np.linalg.norm(W_mm) >= 0.96
+
+
 def test_very_unequal_odds_keep_the_direction_away_for_longer_than_the_claim_waits():
     """2.22 allows the finite part four times the size of the margin; with odds of a million it is more."""
     labels = SoftLabels.from_counts([[10**6, 0], [1, 0], [0, 1]])
