@@ -20,6 +20,8 @@ __all__ = ["Agreement", "compare_geometries"]
 class Agreement:
     """How well vectors agree with the prediction, over the pairs of some words or contexts.
 
+    Source: chapter 22.
+
     Attributes:
         what: "words" or "contexts".
         items: how many were compared.
@@ -35,6 +37,11 @@ class Agreement:
         partial_p: the approximate p-value of that.
         cka: centred kernel alignment, from 0 to 1; it has no zero point of its own, so its mean under shuffles stands beside.
         cka_chance: its mean over shuffles.
+
+    >>> X = np.random.default_rng(0).normal(size=(3, 30))
+    >>> found = compare_geometries(X, X, what="words", groups=range(30), sizes=[1] * 30, rng=np.random.default_rng(1))
+    >>> print(found.sentence.split(" (")[0])
+    Over the pairs of 30 words, predicted cosines and yours correlate at 1.00
     """
 
     what: str
@@ -75,12 +82,14 @@ def compare_geometries(predicted: ArrayLike, given: ArrayLike, *, what: str, gro
                        permutations: int = 999) -> Agreement:
     """Compares two sets of vectors of the same items.
 
+    Source: chapter 22; Mantel (1967); Kornblith et al. (2019).
+
     Args:
         predicted: vectors, one a column, (d, n).
         given: vectors of the same items in the same order, (d', n).
         what: "words" or "contexts".
-        groups: n labels; items with one label are one point in the prediction.
-        sizes: n numbers above 0, whose logarithms the partial correlation takes as known.
+        groups: labels, (n,); items with one label are one point in the prediction.
+        sizes: numbers above 0, (n,), whose logarithms the partial correlation takes as known.
         rng: of the shuffles.
         covered: how many items have a vector, n by default.
         total: how many there are, n by default.

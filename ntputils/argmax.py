@@ -18,11 +18,17 @@ _MARGIN, _RESIDUAL, _ADDED = 1e-9, 1e-6, 50
 class ArgmaxVerdict:
     """Whether some state makes a word the first choice, with what shows it.
 
+    Source: chapter 21; Demeter et al. (2020); Grivas et al. (2022).
+
     Attributes:
         argmaxable: True, False, or None where neither certificate was found.
-        direction: a state for which the word's logit is above all others, (d,), or None.
-        margin: by how much, for a direction of unit length; 0 without a direction.
+        direction: a state of unit length for which the word comes first, (d,), or None.
+        margin: by how much its logit is above all others there, nats; 0 without a direction.
         weights: of a mixture of other words that is the word's vector, {word: weight}, or None.
+
+    >>> corners_and_middle = [[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0], [0.0, 0.0]]
+    >>> is_argmaxable(corners_and_middle, 3).weights                # the middle of the three corners
+    {0: 0.3333333333333333, 1: 0.3333333333333333, 2: 0.3333333333333333}
     """
 
     argmaxable: bool | None
@@ -34,9 +40,11 @@ class ArgmaxVerdict:
 def is_argmaxable(W: ArrayLike, word: int, *, start: ArrayLike | None = None, rounds: int = 40) -> ArgmaxVerdict:
     """Decides whether a word can be the first choice of W h for some h (Demeter et al. 2020; Grivas et al. 2022).
 
-    It can, if and only if its vector is no mixture of the other words' vectors. A guess is tried first; then linear programs ask
-    for the direction with the largest margin over the words that have won so far. Both answers are checked by themselves: the
-    direction against all words, the mixture by adding it up.
+    It can, if and only if its vector is no mixture of the other words' vectors. A guess is tried first; then linear
+    programs ask for the direction with the largest margin over the words that have won so far. Both answers are checked
+    by themselves: the direction against all words, the mixture by adding it up.
+
+    Source: chapter 21; chapter 10, "Supports are faces"; Demeter et al. (2020); Grivas et al. (2022).
 
     Args:
         W: word vectors, (V, d).

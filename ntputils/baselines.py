@@ -39,6 +39,8 @@ def _epsilon(epsilon: float, least: str = "above 0") -> None:
 def smoothed_log_probabilities(labels: SoftLabels, epsilon: float) -> np.ndarray:
     """Logarithms of additively smoothed probabilities, log((N_zj + epsilon) / (n_j + V epsilon)).
 
+    Source: chapter 18, "Smoothing is a path".
+
     Args:
         labels: the soft labels.
         epsilon: what is added to every count, above 0.
@@ -63,6 +65,8 @@ def pmi(labels: SoftLabels, *, negatives: float = 1.0, positive: bool = True, ep
 
     log P(z, j) - log P(z) - log P(j) - log(negatives). With `negatives` k it is what SGNS with k negative samples
     goes to where nothing limits its vectors (Levy and Goldberg 2014).
+
+    Source: chapter 18, "PMI inside the supports"; Levy and Goldberg (2014).
 
     Args:
         labels: the soft labels.
@@ -100,6 +104,8 @@ def svd_vectors(A: MatrixLike, d: int) -> tuple[np.ndarray, np.ndarray]:
     The best approximation of A of that rank, as vectors of equal Gram matrices W'W = HH'. A vector's largest
     coordinate decides the sign of each direction, so that equal matrices give equal vectors.
 
+    Source: chapter 18; Levy and Goldberg (2014).
+
     Args:
         A: a matrix, dense or sparse, (V, m).
         d: how many directions, at most min(V, m).
@@ -136,6 +142,8 @@ def train_sgns(labels: SoftLabels, *, d: int, seed: int, negatives: int = 5, exp
 
     As word2vec does, gensim leaves out a negative sample that is the word itself. So where nothing limits the vectors,
     w_z'h_j goes to log p_zj / (1 - p_zj) - log(k q_z), q the chances of the draw, which is shifted PMI where p_zj is small.
+
+    Source: chapter 18, "Where SGNS goes"; Mikolov et al. (2013); Le and Mikolov (2014); Levy and Goldberg (2014).
 
     Args:
         labels: the soft labels.
@@ -189,12 +197,19 @@ def train_sgns(labels: SoftLabels, *, d: int, seed: int, negatives: int = 5, exp
 class GloVe(NamedTuple):
     """What `train_glove` found.
 
+    Source: chapter 18; Pennington et al. (2014).
+
     Attributes:
         W: word vectors, (V, d).
         H: context vectors, (d, m).
-        word_bias: (V,).
-        context_bias: (m,).
-        loss: the objective at the end.
+        word_bias: the biases b_z of words, nats, (V,).
+        context_bias: the biases c_j of contexts, nats, (m,).
+        loss: the objective at the end, squared nats weighted by f(N_zj).
+
+    >>> labels = SoftLabels.from_counts([[30, 10], [5, 40]])
+    >>> found = train_glove(labels, d=2, rng=np.random.default_rng(0), steps=10)
+    >>> found.W.shape, found.H.shape, found.word_bias.shape, found.context_bias.shape
+    ((2, 2), (2, 2), (2,), (2,))
     """
 
     W: np.ndarray
@@ -210,6 +225,8 @@ def train_glove(labels: SoftLabels, *, d: int, rng: np.random.Generator, steps: 
 
     sum over N_zj > 0 of f(N_zj) (w_z'h_j + b_z + c_j - log N_zj)^2 with f(x) = min(1, (x / x_max)^power) (Pennington,
     Socher and Manning 2014), by full-batch Adam from small random vectors. Zeros do not enter at all.
+
+    Source: chapter 18; Pennington et al. (2014); Kingma and Ba (2015) for Adam.
 
     Args:
         labels: the soft labels.

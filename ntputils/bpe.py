@@ -24,8 +24,14 @@ def _marked(text: str) -> list[str]:
 class BytePairTokenizer:
     """Cuts a text into learned pieces of words; made by `bpe_tokenizer`, called with a text.
 
+    Source: chapter 13; Sennrich et al. (2016).
+
     Attributes:
         pieces: the vocabulary: single characters in order of code point, then merged pieces in the order learned.
+
+    >>> split = bpe_tokenizer(["low lower lowest low"], 10)
+    >>> len(split.pieces), split("lowest")
+    (10, ['▁lo', 'w', 'e', 's', 't'])
     """
 
     pieces: tuple[str, ...]
@@ -33,7 +39,20 @@ class BytePairTokenizer:
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __call__(self, text: str) -> list[str]:
-        """The pieces of one text; a character that the tokenizer does not have is `<unk>`."""
+        """The pieces of one text; a character that the tokenizer does not have is `<unk>`.
+
+        Args:
+            text: any text.
+
+        Returns:
+            Its pieces in order; `▁` marks where a word or number begins.
+
+        Raises:
+            TypeError: `text` is no string.
+
+        >>> bpe_tokenizer(["low lower lowest low"], 10)("low, owl")
+        ['▁lo', 'w', '<unk>', '▁', 'o', 'w', 'l']
+        """
         found: list[str] = []
         for word in _marked(text):
             if word not in self._known:
@@ -48,6 +67,8 @@ def bpe_tokenizer(texts: Iterable[str], vocab_size: int, *, coverage: float = 1.
     Pieces begin as the characters of words, in NFC and lower case, `▁` in front of each word or number; pairs are joined
     within words only, the most frequent first, ties by the order of `pieces`, until there are `vocab_size` pieces. The
     same texts give the same pieces, whatever their order.
+
+    Source: chapter 13; Sennrich et al. (2016).
 
     Args:
         texts: documents to learn from; one string is one document.

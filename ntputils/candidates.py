@@ -30,6 +30,8 @@ def candidate_geometries(labels: SoftLabels, solution: NTPSVMSolution | None = N
     | `"PMI"` | positive pointwise mutual information, max(0, log P(z, j) / (P(z) P(j))) | raw |
     | `"log-odds"` | the finite part L^in | raw |
 
+    Source: chapter 15; Levy and Goldberg (2014) for PMI.
+
     Args:
         labels: the soft labels.
         solution: of NTP-SVM for their supports; by default it is solved here.

@@ -78,8 +78,24 @@ def statements() -> dict[str, dict[str, Any]]:
 class Claim:
     """One claim, measured. Shown at the end of a cell it prints its verdict and, on the page, its card.
 
-    `discussion` holds the items of the public discussion that it bears on, `of` the labels of the theorems,
-    propositions, lemmas and corollaries of the book that it checks.
+    Source: the ledger; every chapter; made for this book.
+
+    Attributes:
+        id: `<chapter>.<number>`, as in `claims.yml`.
+        part: where in the book it belongs.
+        statement: one sentence that says what number is measured.
+        source: where the statement comes from.
+        threshold: what the measurement has to meet, such as `<= 1e-12`; None for an open question.
+        why: the reason for that threshold.
+        discussion: the items of the public discussion that it bears on.
+        of: the labels of the theorems, propositions, lemmas and corollaries of the book that it checks.
+        measured: the measurement, in the unit that the statement names.
+        verdict: `holds`, `fails`, `holds at this scale` or `open`.
+        scale: of the run, "small" or "full".
+
+    >>> found = claim("1.1", 0.0)
+    >>> found.verdict, found.measured, found.anchor
+    ('holds', 0.0, 'claim-1-1')
     """
 
     id: str
@@ -100,7 +116,14 @@ class Claim:
         return "claim-" + self.id.replace(".", "-")
 
     def record(self) -> dict[str, Any]:
-        """The whole claim as plain values, for `claims.json`."""
+        """The whole claim as plain values, for `claims.json`.
+
+        Returns:
+            Every field by name, and `anchor`; `measured` as a whole number where it is one.
+
+        >>> claim("1.1", 0.0).record()["measured"]
+        0
+        """
         value = self.measured
         exact = int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else float(value)
         shown = exact if math.isfinite(value) else str(value)
@@ -130,6 +153,8 @@ class Claim:
 
 def claim(id: str, measured: float | bool) -> Claim:  # noqa: A002 - the ledger's own word
     """Holds a measurement against the threshold that the ledger committed to.
+
+    Source: the ledger; every chapter; made for this book.
 
     Args:
         id: `<chapter>.<number>`, as in `claims.yml`.

@@ -22,6 +22,8 @@ def separations(S: MatrixLike) -> np.ndarray:
 
     Rows of the centred support have these squared distances, so its word geometry depends on S through d alone.
 
+    Source: chapter 7, "Separation, flat worlds".
+
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m).
 
@@ -47,6 +49,8 @@ def star_weights(S: MatrixLike) -> np.ndarray | None:
 
     If there are, the centred support of S is the unique solution of NTP-SVM, and `star_gram(x)` its word geometry.
     (Two tokens share their one separation equally.)
+
+    Source: chapter 7, "Star worlds".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m), with at least two tokens.
@@ -75,6 +79,8 @@ def star_weights(S: MatrixLike) -> np.ndarray | None:
 
 def star_gram(weights: ArrayLike) -> np.ndarray:
     """The Gram matrix of the words, WW' = (P D P)^{1/2}, D = diag(weights), P = I - 11'/V.
+
+    Source: chapter 7, "Star worlds"; Thrampoulidis et al. (2022) for one-hot supports.
 
     Args:
         weights: one positive number for each token, (V,); for one-hot supports the number of contexts of each.
@@ -108,9 +114,15 @@ class FlatWorld:
 
     The words are the corners of a regular simplex: WW' = sigma P. A context is the sum of its next words over sigma.
 
+    Source: chapter 7, "Flat worlds"; Zhao et al. (2024).
+
     Attributes:
         V: the number of tokens, at least two.
         sigma: the one non-zero singular value of the centred support, V - 1 times.
+
+    >>> world = FlatWorld(V=4, sigma=1.0)
+    >>> world.norm, round(world.words, 4)
+    (3.0, -0.3333)
     """
 
     V: int
@@ -118,7 +130,7 @@ class FlatWorld:
 
     @property
     def norm(self) -> float:
-        """The least nuclear norm, (V - 1) sigma."""
+        """The least nuclear norm, (V - 1) sigma, nats."""
         return (self.V - 1) * self.sigma
 
     @property
@@ -127,15 +139,56 @@ class FlatWorld:
         return -1 / (self.V - 1)
 
     def in_support(self, k: int) -> float:
-        """The cosine between a context with k next tokens and one of these; positive."""
+        """The cosine between a context with k next tokens and one of these, sqrt((V - k) / (k (V - 1))); positive.
+
+        Args:
+            k: the size of the support.
+
+        Returns:
+            The cosine.
+
+        Raises:
+            ValueError: k outside 1 .. V - 1.
+
+        >>> round(FlatWorld(V=4, sigma=1.0).in_support(2), 4)
+        0.5774
+        """
         return sqrt((self.V - self._size(k)) / (k * (self.V - 1)))
 
     def off_support(self, k: int) -> float:
-        """The cosine between a context with k next tokens and any other token; negative."""
+        """The cosine between a context with k next tokens and any other token, -sqrt(k / ((V - k) (V - 1))); negative.
+
+        Args:
+            k: the size of the support.
+
+        Returns:
+            The cosine.
+
+        Raises:
+            ValueError: k outside 1 .. V - 1.
+
+        >>> round(FlatWorld(V=4, sigma=1.0).off_support(2), 4)
+        -0.5774
+        """
         return -sqrt(self._size(k) / ((self.V - k) * (self.V - 1)))
 
     def contexts(self, k: int, other: int, shared: int) -> float:
-        """The cosine between contexts with k and `other` next tokens, `shared` of them common to both."""
+        """The cosine between two contexts, (shared V - k l) / sqrt(k (V - k) l (V - l)) with l for `other`.
+
+        Args:
+            k: the size of the support of one.
+            other: that of the other.
+            shared: how many tokens both supports have.
+
+        Returns:
+            The cosine.
+
+        Raises:
+            ValueError: k or `other` outside 1 .. V - 1.
+
+        >>> FlatWorld(V=4, sigma=1.0).contexts(2, 2, 0)
+        -1.0
+        """
         V = self.V
         lengths = self._size(k) * (V - k) * self._size(other) * (V - other)
         return (shared * V - k * other) / sqrt(lengths)
@@ -144,15 +197,21 @@ class FlatWorld:
         """The logits of the regularised model are this times the centred support, for uniform P and pi.
 
         For supports of one size k, m contexts, and every ridge: a(lam) = log of
-        (V sigma - (V - k) k m lam) / (k^2 m lam), and 0 from lambda_max = sigma / (k m) on.
+        (V sigma - (V - k) k m lam) / (k^2 m lam), and 0 from lambda_max = sigma / (k m) on (chapter 5, "The exact path").
 
         Args:
             k: the size of all supports.
             m: the number of contexts.
             lam: the ridge, above 0.
 
+        Returns:
+            a(lam), nats, at least 0.
+
         Raises:
             ValueError: k outside 1 .. V - 1, no context, or a ridge that is not above 0.
+
+        >>> round(subset_world(4, 1).scale(k=1, m=4, lam=1e-3), 4)       # log(1/(m lam) * V sigma - (V - 1)), sigma = 1
+        6.9048
         """
         self._size(k)
         if m < 1 or not lam > 0:
@@ -169,6 +228,8 @@ class FlatWorld:
 
 def flat_world(S: MatrixLike) -> FlatWorld | None:
     """The closed form of S, if every two tokens are told apart by the same number of contexts.
+
+    Source: chapter 7, "Flat worlds".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m), with at least two tokens.
@@ -188,6 +249,8 @@ def flat_world(S: MatrixLike) -> FlatWorld | None:
 
 def subset_world(V: int, k: int) -> FlatWorld:
     """The closed form where every k-subset of V tokens is the support of one context: Proposition 1 of the paper.
+
+    Source: chapter 7, "Flat worlds"; Zhao et al. (2024), their Proposition 1.
 
     Args:
         V: the number of tokens, at least two.
@@ -214,6 +277,8 @@ def subset_world(V: int, k: int) -> FlatWorld:
 class StepGeometry:
     """Inner products of words under step imbalance, and their cosines.
 
+    Source: chapter 7, "Star worlds"; chapter 20; Thrampoulidis et al. (2022); Fang et al. (2021).
+
     Attributes:
         V: the number of tokens.
         R: contexts for each token of the majority; those of the minority have one.
@@ -223,6 +288,10 @@ class StepGeometry:
         minority_pair: inner product of two minority words (where there are two).
         mixed_pair: inner product of a majority and a minority word.
         many: how many tokens are of the majority.
+
+    >>> world = step_geometry(4, 4)
+    >>> world.many, round(world.majority_cosine, 4), round(world.minority_cosine, 4), round(world.mixed_cosine, 4)
+    (2, -0.4334, -0.117, -0.3537)
     """
 
     V: int
@@ -235,7 +304,14 @@ class StepGeometry:
     many: int
 
     def gram(self) -> np.ndarray:
-        """The Gram matrix of the words, majority first, (V, V)."""
+        """The Gram matrix of the words, majority first.
+
+        Returns:
+            Inner products, (V, V), with zero row sums.
+
+        >>> step_geometry(4, 1).gram().tolist()[0]
+        [0.75, -0.25, -0.25, -0.25]
+        """
         gram = np.full((self.V, self.V), self.mixed_pair)
         gram[:self.many, :self.many], gram[self.many:, self.many:] = self.majority_pair, self.minority_pair
         np.fill_diagonal(gram, [self.majority] * self.many + [self.minority] * (self.V - self.many))
@@ -262,6 +338,8 @@ def step_geometry(V: int, R: float, *, majority: int | None = None) -> StepGeome
 
     With M majority and N = V - M minority tokens the centred support has singular values root R, M - 1 times, 1, N - 1
     times, and rho = root((R N + M)/V).
+
+    Source: chapter 7, "Star worlds"; chapter 20; Thrampoulidis et al. (2022); Fang et al. (2021).
 
     Args:
         V: the number of tokens, at least two; even, if `majority` is not given.

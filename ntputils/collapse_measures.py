@@ -20,6 +20,8 @@ __all__ = ["CollapseMeasures", "collapse_measures"]
 class CollapseMeasures:
     """Neural collapse of C classes with means mu_c, taken about their own mean mu; what each is at full collapse.
 
+    Source: chapter 21; Papyan et al. (2020); Wu and Papyan (2024).
+
     Attributes:
         variability: NC1, the mean over pairs of classes of (s_c^2 + s_c'^2) / (2 ||mu_c - mu_c'||^2), with s_c^2 the mean
             squared distance of class c to its mean. Collapsed: 0.
@@ -33,6 +35,10 @@ class CollapseMeasures:
         duality_spread: UNC3, the standard deviation of the cosine of mu_c - mu and the class's word.
         agreement: NC4, the share of the weight where the word with the largest dot product and the nearest class mean are
             the same class. Collapsed: 1.
+
+    >>> found = collapse_measures(np.eye(3), np.eye(3))                  # three classes, each a point: a simplex
+    >>> round(found.cosine, 9), found.variability < 1e-12, found.duality
+    (-0.5, True, nan)
     """
 
     variability: float
@@ -47,6 +53,8 @@ class CollapseMeasures:
 
 def collapse_measures(H: ArrayLike, weights: ArrayLike, words: ArrayLike | None = None) -> CollapseMeasures:
     """Measures neural collapse, classes weighted over contexts (mathematics: E.2).
+
+    Source: chapter 21; Wu and Papyan (2024).
 
     Args:
         H: context vectors as columns, (d, m).

@@ -32,10 +32,16 @@ _ROUNDING = 1e-24    # relative to its squares: scores that vary less are consta
 class Concepts:
     """The leading singular triples of the centred supports, largest first.
 
+    Source: chapter 17, "Concepts and orthants"; Zhao and Thrampoulidis (2025).
+
     Attributes:
         sizes: the singular values sigma_i, (p,).
         words: the left singular vectors u_i as columns, (V, p); each sums to zero.
         contexts: the right singular vectors v_i as columns, (m, p).
+
+    >>> found = find_concepts([[1, 0], [1, 0], [0, 1], [0, 1]], 1)
+    >>> found.sizes.round(3).tolist(), found.words.shape, found.contexts.round(3).ravel().tolist()
+    ([1.414], (4, 1), [0.707, -0.707])
     """
 
     sizes: np.ndarray
@@ -51,6 +57,9 @@ class Concepts:
             concept: which, from 0 on.
             count: how many names at either end; only those on that side of zero.
             side: "words" or "contexts".
+
+        Returns:
+            The names at the upper end, and those at the lower end, at most `count` each.
 
         Raises:
             ValueError: a name for each item is wanted, an unknown side, or a concept that is not there.
@@ -77,6 +86,8 @@ def find_concepts(S: MatrixLike, count: int) -> Concepts:
 
     Only the product u_i v_i' has a sign; here the word that scores farthest from zero scores above it. Triples with equal
     sizes are defined up to a rotation among them, and triples of nearly equal sizes move a lot when S changes a little.
+
+    Source: chapter 17, "Concepts and orthants"; Zhao and Thrampoulidis (2025).
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m). Above 200 words and contexts only the leading triples are
@@ -119,6 +130,8 @@ def find_concepts(S: MatrixLike, count: int) -> Concepts:
 def orthants(X: ArrayLike, *, tol: float = 0.0) -> np.ndarray:
     """The orthant of each item: its pattern of signs, read as a binary number, the first concept in front.
 
+    Source: chapter 17, "Concepts and orthants"; Zhao and Thrampoulidis (2025).
+
     Args:
         X: scores, items by concepts, (n, p) with p at most 30.
         tol: scores no larger than this have no sign.
@@ -147,10 +160,12 @@ def square_loss_curve(sigma: ArrayLike, t: ArrayLike, start: ArrayLike) -> np.nd
 
     The singular values of WH under gradient flow on 1/2 ||WH - S~||_F^2 from balanced vectors along the concepts.
 
+    Source: chapter 17, "One logistic curve a concept"; Saxe et al. (2014); Zhao and Thrampoulidis (2025).
+
     Args:
         sigma: singular values of S~, above 0, any shape that goes with t.
-        t: times, in the unit of the flow (steps times step size).
-        start: the singular values at time 0, above 0.
+        t: times, in the unit of the flow (steps times step size), any shape that goes with sigma.
+        start: the singular values at time 0, above 0, a number or any shape that goes with sigma.
 
     Returns:
         s(t), in the shape of sigma and t together.
@@ -169,12 +184,18 @@ def square_loss_curve(sigma: ArrayLike, t: ArrayLike, start: ArrayLike) -> np.nd
 def half_time(sigma: ArrayLike, start: ArrayLike) -> np.ndarray:
     """When `square_loss_curve` passes sigma / 2: log(sigma/start - 1) / (2 sigma).
 
+    Source: chapter 17, "One logistic curve a concept"; Saxe et al. (2014).
+
     Args:
-        sigma: singular values of S~, above 0.
-        start: the singular values at time 0, above 0, a number or one for each sigma.
+        sigma: singular values of S~, above 0, any shape.
+        start: the singular values at time 0, above 0, a number or any shape that goes with sigma.
 
     Returns:
-        The times; below zero where the start is above sigma / 2, nan where it is above sigma.
+        The times, in the unit of the flow, in the shape of sigma and start together; below zero where the start is above
+        sigma / 2, nan where it is above sigma.
+
+    Raises:
+        ValueError: a size or a start that is not above 0.
 
     >>> half_time(1.0, 0.5).item()
     0.0
@@ -195,6 +216,8 @@ def _above_zero(name: str, value: ArrayLike) -> np.ndarray:
 
 def subspace_overlap(A: ArrayLike, B: ArrayLike) -> float:
     """The mean squared cosine of the angles between the spans of two orthonormal sets: ||A'B||_F^2 / p.
+
+    Source: chapter 17.
 
     Args:
         A, B: orthonormal columns, (n, p) and (n, p).
@@ -224,6 +247,8 @@ def adjusted_rand(a: Iterable[Any], b: Iterable[Any]) -> float:
     (pairs that both put together - expected) / (largest possible - expected), where a shuffle that keeps the sizes of all
     clusters gives the expectation.
 
+    Source: chapter 17; Hubert and Arabie (1985).
+
     Args:
         a, b: the cluster of each item, n labels each.
 
@@ -250,10 +275,17 @@ def adjusted_rand(a: Iterable[Any], b: Iterable[Any]) -> float:
 class ClassShare:
     """What `class_share` found.
 
+    Source: chapter 17.
+
     Attributes:
         share: for each score, how much of its variance lies between classes, (p,).
         p: for each score, the chance of at least as much when classes are shuffled, (p,).
         null: the shares of the shuffles, (permutations, p).
+
+    >>> X = np.array([[1.0], [2.0], [1.0], [9.0], [8.0], [9.0]])
+    >>> found = class_share(X, list("aaabbb"), rng=np.random.default_rng(0), permutations=99)
+    >>> found.share.round(3).tolist(), found.null.shape, bool(found.p_mean == found.p[0])
+    ([0.984], (99, 1), True)
     """
 
     share: np.ndarray
@@ -271,11 +303,13 @@ def class_share(X: ArrayLike, classes: Iterable[Any], *, rng: np.random.Generato
                 permutations: int = 999) -> ClassShare:
     """How much of the variance of scores lies between classes of items (eta squared), against shuffled classes.
 
+    Source: chapter 17.
+
     Args:
         X: scores, items by concepts, (n, p).
         classes: the class of each item, n labels that can be sorted.
         rng: of the shuffles.
-        strata: n labels; items trade classes within their stratum only, so that what the strata explain is no evidence.
+        strata: labels, (n,); items trade classes within their stratum only, so that what the strata explain is no evidence.
         permutations: how many shuffles.
 
     Returns:
@@ -317,6 +351,8 @@ def shuffle_supports(S: MatrixLike, *, rng: np.random.Generator, rounds: int = 2
     The curveball walk (Strona et al. 2014), all contexts paired at once in each round: two contexts keep the words that
     they share and deal out the others anew, each as many as before. Its limit is uniform over all such matrices.
 
+    Source: chapter 17; Strona et al. (2014).
+
     Args:
         S: supports, dense or sparse, (V, m).
         rng: of the walk.
@@ -354,6 +390,11 @@ def word_classes() -> dict[str, str]:
 
     Pronouns, prepositions, auxiliary verbs, numbers, names, kin and so on; a word has one class, and words that could be
     in several are left out.
+
+    Source: chapter 17; made for this book.
+
+    Returns:
+        Each word with its class.
 
     >>> classes = word_classes()
     >>> classes["under"], classes["seven"], "her" in classes

@@ -308,8 +308,10 @@ def count_contexts(tokens: Corpus | ArrayLike, *, context_length: int, vocab_siz
     vocabulary. Contexts come in order of falling count, ties by token ids. The filters apply in the order of
     `min_count`, `min_support`, `max_contexts`, and `pi` is renormalised over what is left.
 
+    Source: chapter 1, "Soft labels".
+
     Args:
-        tokens: a `Corpus`, n token ids >= 0 (one axis), or a sequence of n strings.
+        tokens: a `Corpus`, token ids >= 0, (n,), or a sequence of strings, (n,).
         context_length: T, how many tokens make a context.
         vocab_size: keeps only so many tokens: of a `Corpus` the first, of strings and ids the most frequent (ids
             that are all below `vocab_size` stay as they are, and V = `vocab_size`). The rest become `<unk>`, which

@@ -83,6 +83,8 @@ def tokenize(text: str, tokenizer: Tokenizer = "words") -> list[list[str]]:
     there is none at either end. `"bpe-64"`, or another size: byte pairs learned from the text itself (`bpe_tokenizer`). A
     function gets each document as it is written.
 
+    Source: chapter 1.
+
     Args:
         text: any text.
         tokenizer: `"words"`, `"characters"`, `"bpe-64"`, or a function from one document (str) to a list of tokens (str).
@@ -356,6 +358,8 @@ def load_corpus(name: str, **options: Any) -> Corpus:
     `split` is "valid" or "train", `limit` a number of stories; `seed` is a whole number or a NumPy generator, `repeats`
     how often a sentence occurs at least and at most; the larger `sharing` (2), the fewer the distinct next words.
 
+    Source: chapters 1, 11 and 13; Eldan and Li (2023) for TinyStories.
+
     Args:
         name: one of the names above.
         **options: what that corpus takes.
@@ -390,6 +394,8 @@ def load_labels(name: str, **options: Any) -> SoftLabels:
 
     `draw` is "uniform" (each pair of a context and a next word gets a count from 1 to 4, as in the paper) or "frequencies"
     (each variant has the counts of its original).
+
+    Source: chapter 12; Eldan and Li (2023) for the stories, Zhao et al. (2024) for the recipe.
 
     Args:
         name: one of the names above.

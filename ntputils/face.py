@@ -39,17 +39,24 @@ _LARGEST = 4000    # unknowns of the equations: a minute, and 128 MB, on one cor
 class OptimalFace:
     """The set of solutions of NTP-SVM, as far as float64 shows it.
 
+    Source: chapter 9, "The optimal face".
+
     Attributes:
         dimension: the affine dimension of the set; 0 where it is a point.
-        center: a solution inside the set (its analytic centre), for each distinct support, (V, u).
+        center: a solution inside the set (its analytic centre), nats, for each distinct support, (V, u).
         basis: directions along which one can move and stay optimal, orthonormal when expanded by `inverse`,
             (dimension, V, u).
-        ends: the two ends of the segment, (2, V, u), where the dimension is 1; None otherwise.
+        ends: the two ends of the segment, nats, (2, V, u), where the dimension is 1; None otherwise.
         certificate: the dual point Lambda, for each distinct support, (V, u).
         inverse: the distinct support of each context, (m,).
         counts: how many contexts share each distinct support, (u,).
-        norm: <S, Lambda>: no feasible point is smaller.
+        norm: <S, Lambda>, nats: no feasible point is smaller.
         supports: the distinct supports, bool (V, u).
+
+    >>> from ntputils import cyclic_windows
+    >>> face = optimal_face(cyclic_windows(5, 2))                # the pentagon: a segment of solutions
+    >>> face.dimension, face.basis.shape, round(face.norm, 4)
+    (1, (1, 5, 5), 4.4721)
     """
 
     dimension: int
@@ -66,7 +73,7 @@ class OptimalFace:
         """Whether L is a solution: by its constraints and its norm alone, without the face.
 
         Args:
-            L: logits of all contexts, (V, m), or of the distinct supports, (V, u).
+            L: logits of all contexts, nats, (V, m), or of the distinct supports, (V, u).
             tol: by how much margins may miss one and entries on a support may differ, and, relative to `norm`, by how
                 much the nuclear norm may exceed the least.
 
@@ -99,15 +106,22 @@ class OptimalFace:
 class UniquenessVerdict:
     """Whether NTP-SVM has one solution, and what shows it.
 
+    Source: chapter 9, "The optimal face" and "How far apart two solutions can be".
+
     Attributes:
         unique: True where any two solutions are proved to be within `distance` of each other, a hundredth of their norm
             or less; False where the two points of `pair` are both optimal; None where neither was shown.
         distance: True: an upper bound of the distance between any two solutions (Frobenius norm over all m
-            contexts); False: the distance of the two in `pair`; None: the bound that was reached, or infinity.
-        pair: two solutions for each distinct support, (2, V, u), if `unique` is False; otherwise None.
-        excess: by how much the norms of `pair` exceed the lower bound <S, Lambda> at most, relative; 0 without a pair.
+            contexts, nats); False: the distance of the two in `pair`; None: the bound that was reached, or infinity.
+        pair: two solutions for each distinct support, nats, (2, V, u), if `unique` is False; otherwise None.
+        excess: by how much the norms of `pair` are above the lower bound <S, Lambda> at most, relative; 0 without a pair.
         certificate: the dual point Lambda that both proofs rest on, for each distinct support, (V, u).
         missing: what a proof would need, in words, if `unique` is None; otherwise empty.
+
+    >>> from ntputils import cyclic_windows
+    >>> verdict = is_unique(cyclic_windows(5, 2))
+    >>> verdict.unique, verdict.pair.shape, verdict.excess < 1e-9
+    (False, (2, 5, 5), True)
     """
 
     unique: bool | None
@@ -127,6 +141,8 @@ def is_unique(S: MatrixLike, *, max_iter: int = 20_000) -> UniquenessVerdict:
     feasible points at a distance of more than a hundredth of their norm, whose nuclear norms exceed the lower bound by
     less than 1e-9 of it. Were the solution unique, the norm would have to grow along the way between them more
     slowly than 4e-5 times the squared relative distance.
+
+    Source: chapter 9, "The optimal face" and "How far apart two solutions can be".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m).
@@ -171,6 +187,8 @@ def optimal_face(S: MatrixLike, *, max_iter: int = 20_000) -> OptimalFace:
     Numerical, unlike the verdicts of `is_unique`: the dimension is the number of directions in which the equations and
     inequalities leave room, small singular values taken for zero. Whether a given L belongs to the set is decided
     by `OptimalFace.contains` from its constraints and its norm alone.
+
+    Source: chapter 9, "The optimal face".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m).

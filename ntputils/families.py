@@ -19,6 +19,8 @@ _MOST_SUBSETS = 1_000_000
 def from_sets(sets: Iterable[Iterable[int]], V: int) -> np.ndarray:
     """The support matrix of a list of sets of token ids.
 
+    Source: chapter 7.
+
     Args:
         sets: one set of token ids from 0 to V - 1 for each context, in order; none may be empty.
         V: the number of tokens, at least one.
@@ -52,6 +54,8 @@ def from_sets(sets: Iterable[Iterable[int]], V: int) -> np.ndarray:
 def all_subsets(V: int, k: int | Sequence[int]) -> np.ndarray:
     """Every k-subset of V tokens, in lexicographic order: the symmetric world of Proposition 1 of the paper.
 
+    Source: chapter 7, "Flat worlds"; Zhao et al. (2024).
+
     Args:
         V: the number of tokens.
         k: the size of the subsets, from 1 to V; or several sizes, one family after another.
@@ -81,6 +85,8 @@ def all_subsets(V: int, k: int | Sequence[int]) -> np.ndarray:
 def cyclic_windows(V: int, k: int) -> np.ndarray:
     """Tokens on a circle: context j is followed by the k tokens j, j + 1, ..., j + k - 1 modulo V.
 
+    Source: chapter 8, "Windows of three among eight"; chapter 9, "The pentagon".
+
     Args:
         V: the number of tokens, and of contexts.
         k: the length of a window, from 1 to V.
@@ -107,6 +113,8 @@ def cyclic_windows(V: int, k: int) -> np.ndarray:
 def fano_plane() -> np.ndarray:
     """The seven lines of the Fano plane: every two of seven tokens share exactly one context.
 
+    Source: chapter 7, "The fewest contexts"; Fisher (1940).
+
     Returns:
         S, bool (7, 7).
 
@@ -123,8 +131,10 @@ def one_hot(counts: ArrayLike) -> np.ndarray:
 
     Equal counts give neural collapse, unequal ones the imbalanced geometry SELI.
 
+    Source: chapter 7, "Star worlds"; Papyan et al. (2020); Thrampoulidis et al. (2022).
+
     Args:
-        counts: contexts for each token, none below zero, at least one above.
+        counts: contexts for each token, (V,), whole numbers, none below zero, at least one above.
 
     Returns:
         S, bool (V, m) with V = len(counts), m = sum(counts); contexts in the order of their tokens.

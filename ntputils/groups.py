@@ -25,12 +25,14 @@ def _indicator(groups: ArrayLike, n: int) -> np.ndarray:
 def between_groups(A: ArrayLike, groups: ArrayLike) -> np.ndarray:
     """The mean of a matrix over each block of two groups.
 
+    Source: chapter 15, "Pairs that agree by construction".
+
     Args:
         A: a symmetric matrix, items by items, (n, n); cosines as a rule.
-        groups: the group of each item, n labels that can be sorted.
+        groups: the group of each item, labels that can be sorted, (n,).
 
     Returns:
-        The means, groups by groups, in sorted order of the labels; a block on the diagonal counts an item with itself.
+        The means, (groups, groups), in sorted order of the labels; a block on the diagonal counts an item with itself.
 
     Raises:
         ValueError: a matrix that is not square, or not one label for each item.
@@ -51,9 +53,11 @@ def group_floor(A: ArrayLike, B: ArrayLike, groups: ArrayLike | None = None, *, 
     between them. The covariance of A with that, over the deviations of A and of B, is the correlation that the
     groups alone give. It is the mean over all shuffles where groups have one size and B is constant on each block of two.
 
+    Source: chapter 15, "Pairs that agree by construction".
+
     Args:
         A, B: symmetric matrices over the same items, (n, n).
-        groups: the group of each item, n labels that can be sorted. None: each item is a group.
+        groups: the group of each item, labels that can be sorted, (n,). None: each item is a group.
         diagonal: count all n^2 entries, as `structural_correlation` does, instead of the pairs of different items.
 
     Returns:

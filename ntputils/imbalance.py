@@ -25,11 +25,18 @@ from .types import SoftLabels
 class AdjustedPoint:
     """A minimum of the model with adjustments.
 
+    Source: chapter 20, "Copies, ridges and temperatures".
+
     Attributes:
         W: word vectors, (V, d).
         H: context vectors, (d, m).
         residual: how far the spectral norm of the gradient in WH diag(root c), over the ridge, exceeds one. At a
             stationary point, zero proves a global minimum.
+
+    >>> labels = SoftLabels.from_counts([[1, 0], [0, 1]])
+    >>> point = adjusted_minimum(labels, 1e-3, rng=np.random.default_rng(0))
+    >>> point.L.round(2).tolist(), point.residual < 1e-3            # log(1/lam - 1)/2
+    ([[3.45, -3.45], [-3.45, 3.45]], True)
     """
 
     W: np.ndarray
@@ -38,7 +45,7 @@ class AdjustedPoint:
 
     @property
     def L(self) -> np.ndarray:  # noqa: N802 - the paper's symbol
-        """The logits W H, without temperature and offset, (V, m)."""
+        """The logits W H, nats, without temperature and offset, (V, m)."""
         return self.W @ self.H
 
 
@@ -57,13 +64,16 @@ def adjusted_minimum(labels: SoftLabels, lam: float, *, rng: np.random.Generator
     By descent (L-BFGS) in min(V, m) dimensions, from the factors of the logarithms of smoothed probabilities with some
     noise: a start that lacks a direction would never find it. For problems of at most a few thousand logits.
 
+    Source: chapter 20, "Copies, ridges and temperatures" and "An offset moves the finite part only"; Menon et al.
+    (2021); Kini et al. (2021).
+
     Args:
         labels: the soft labels.
         lam: the ridge, above 0.
         rng: where the noise comes from.
         temperature: t, what the logits of each context are multiplied by in the loss, (m,), above 0; default 1.
         ridge: c, how many times as strong the ridge is on each context's vector, (m,), above 0; default 1.
-        offset: A, added to the logits in the loss, (V, m), or (V, 1) for one offset a word; default 0.
+        offset: A, nats, added to the logits in the loss, (V, m), or (V, 1) for one offset a word; default 0.
         max_iter: steps of descent at most.
 
     Returns:
@@ -125,8 +135,10 @@ def zipf_exponent(counts: ArrayLike) -> float:
     Ranks come from the same counts, which favours steep laws where counts are small; an interval has to come from
     resampling whole documents, since words of a text are not drawn one by one.
 
+    Source: chapter 20; Zipf (1949).
+
     Args:
-        counts: how often each word occurs, in any order; zeros are left out.
+        counts: how often each word occurs, in any order, (V,); zeros are left out.
 
     Returns:
         The exponent, 0 where all counts are equal.

@@ -28,12 +28,18 @@ from .ufm import Trajectory, _adam, _descend, _schedule
 class LinearSVMSolution:
     """The words of least Frobenius norm that separate the supports, with proof.
 
+    Source: chapter 2, "What stays and what grows" and "A proof of optimality"; Thrampoulidis (2024).
+
     Attributes:
         W: the solution, (V, d).
         certificate: Lambda (V, m): columns sum to zero, entries off the supports are not positive, and Lambda H'
             has Frobenius norm 1. Then every feasible W has |W|_F >= <W, Lambda H'> = <W H, Lambda> >= <S, Lambda>.
         primal: |W|_F.
-        dual: <S, Lambda>.
+        dual: <S, Lambda>: no words that separate the supports are shorter.
+
+    >>> solution = solve_linear_svm([[1.0, -1.0]], [[1, 0], [1, 0], [0, 1]])
+    >>> solution.W.round(4).tolist(), round(solution.primal, 4), solution.gap < 1e-12
+    ([[0.3333], [0.3333], [-0.6667]], 0.8165, True)
     """
 
     W: np.ndarray
@@ -79,6 +85,8 @@ def project_F_lin(W: ArrayLike, H: ArrayLike, S: MatrixLike) -> np.ndarray:  # n
 
     F_lin = span{(e_z - e_z') h_j' : z, z' in S_j}. The rest, W - P W, gives every token of a support the same logit.
 
+    Source: chapter 2, "What stays and what grows"; Thrampoulidis (2024).
+
     Args:
         W: word vectors, (V, d); or a stack of them, (..., V, d).
         H: fixed contexts, (d, m).
@@ -105,6 +113,8 @@ def finite_part(labels: SoftLabels, H: ArrayLike) -> np.ndarray:
     """The finite part W* of the words: the one matrix of F_lin whose logits have the log-odds of the text.
 
     (w_z - w_z')' h_j = log(p_zj / p_z'j) for all z, z' in S_j and all j, solved with least norm.
+
+    Source: chapter 2, "What stays and what grows" and "Compatible"; Thrampoulidis (2024).
 
     Args:
         labels: the soft labels.
@@ -138,6 +148,8 @@ def solve_linear_svm(H: ArrayLike, S: MatrixLike, *, tol: float = 1e-9) -> Linea
     The equalities are projected out; what is left is a least-distance problem, solved through non-negative
     least squares (Lawson and Hanson, 1974, chapter 23) and once more on the active constraints alone. It is dense:
     memory is the number of inequalities, m V - sum_j k_j, times V rank(H). Meant for hundreds of inequalities.
+
+    Source: chapter 2, "What stays and what grows" and "A proof of optimality"; Thrampoulidis (2024).
 
     Args:
         H: fixed contexts, (d, m).
@@ -220,6 +232,8 @@ def train_linear(labels: SoftLabels, H: ArrayLike, *, steps: int, lr: float, opt
     """Trains words alone, W <- W - lr (step from grad CE(W H) H'), full batch.
 
     "gd" steps along the gradient, "ngd" along the gradient over its Frobenius norm, "adam" as Adam (epsilon 1e-8).
+
+    Source: chapter 2, "Two parts, two fates"; Kingma and Ba (2015) for Adam.
 
     Args:
         labels: the soft labels.

@@ -42,9 +42,26 @@ class LowRankSolution(NTPSVMSolution):
     So `gap` bounds how far the logits are above the best of *any* rank: it is not small where the limit costs
     something, and it says nothing on how near they are to the best of their own rank. `says` puts this in words.
 
+    Source: chapter 10, "The smallest dimension"; chapter 14, "The path in few dimensions".
+
     Attributes:
+        L_distinct: logits in nats for each distinct support, (V, u), of rank at most `rank`; margins are at least 1.
+        certificate: the dual point of the problem without the limit, for each distinct support, (V, u).
+        inverse: the distinct support of each context, (m,).
+        counts: how many contexts share each distinct support, (u,).
+        primal: ||L||_* over all m contexts, nats.
+        dual: <S, Lambda> over all m contexts, nats: what no feasible logits of any rank go below.
+        iterations: how many iterations the problem without the limit took.
+        seconds: how long all of it took.
         rank: the limit that was asked for; `L` has no larger rank.
-        values: the nuclear norm that each start ended with, infinite where it found no feasible point, (starts,).
+        values: the nuclear norm that each start ended with, nats, infinite where it found no feasible point, (starts,).
+
+    >>> from ntputils import solve_ntp_svm
+    >>> found = solve_ntp_svm(np.eye(4, dtype=bool), rank=3)
+    >>> print(found.says.split(",")[0])
+    Feasible logits of rank at most 3 with nuclear norm 3
+    >>> found.L.shape, found.gap < 1e-6
+    ((4, 4), True)
     """
 
     rank: int = 0
@@ -87,9 +104,9 @@ def solve_low_rank(S: MatrixLike, rank: int, *, tol: float = 1e-6, max_iter: int
             small a rank.
         RuntimeError: no start found a feasible point. Unlike the ValueError this is no proof that there is none.
 
-    >>> found = solve_low_rank(np.eye(10, dtype=bool), 2)        # ten words on a circle
-    >>> round(found.primal, 3), found.gap > 0.8                  # without the limit the norm is 9
-    (52.361, True)
+    >>> found = solve_low_rank(np.eye(4, dtype=bool), 2)         # four words at the corners of a square
+    >>> round(found.primal, 6), round(found.gap, 6)              # without the limit the norm is 3
+    (4.0, 0.25)
     """
     from .svm import solve_ntp_svm
 

@@ -80,14 +80,20 @@ def masked_labels(tokens: Corpus | ArrayLike, *, left: int, right: int, hidden: 
     context is what else can be seen, written with `▢` in the asked place and `▒` in others that are masked too. Order, ties
     and filters are those of `count_contexts`, which this is where `right` is 0 and nothing is hidden.
 
+    Source: chapter 19, "Masked contexts" and "The masked loss is a soft-label loss".
+
     Args:
-        tokens: a `Corpus`, token ids, or strings, as `count_contexts` takes them.
+        tokens: a `Corpus`, token ids, (n,), or strings, (n,), as `count_contexts` takes them.
         left: how many tokens of the window come before the asked one, at least 0.
         right: how many come after it.
         hidden: offsets from the asked place (-1 is the token before it) that are masked as well.
         room: counts only places with so many tokens before and after them in their document; (left, right) by
             default. With one `room`, different windows ask for the same places.
-        vocab_size, doc_ids, max_contexts, min_count, min_support: as in `count_contexts`.
+        vocab_size: keeps only so many tokens, as in `count_contexts`.
+        doc_ids: the document of each token, (n,), as in `count_contexts`.
+        max_contexts: keeps only so many contexts, the most frequent.
+        min_count: keeps only contexts with so many occurrences.
+        min_support: keeps only contexts with so many distinct words in the asked place.
 
     Returns:
         Soft labels of V tokens, contexts as strings.
@@ -151,6 +157,8 @@ def _names(text: _Text, place: np.ndarray, left: int, right: int, seen: list[int
 def mask_patterns(left: int, right: int, rate: float) -> dict[tuple[int, ...], float]:
     """What else is masked in a window whose asked place is masked, when each token is masked with chance `rate`.
 
+    Source: chapter 19.
+
     Args:
         left: how many tokens come before the asked one.
         right: how many come after it.
@@ -160,6 +168,7 @@ def mask_patterns(left: int, right: int, rate: float) -> dict[tuple[int, ...], f
         Offsets of the tokens that are hidden as well, to the chance of exactly these; those that cannot be are left out.
 
     Raises:
+        TypeError: sizes that are not whole numbers.
         ValueError: a rate outside [0, 1], or sizes below zero.
 
     >>> {hidden: round(chance, 4) for hidden, chance in mask_patterns(1, 1, 0.15).items()}
@@ -179,9 +188,11 @@ def pool_labels(parts: Sequence[SoftLabels], weights: ArrayLike) -> SoftLabels:
 
     With one part for each pattern of masks, weighted by its chance, these are the soft labels of random masking.
 
+    Source: chapter 19, "The masked loss is a soft-label loss".
+
     Args:
         parts: soft labels over the same vocabulary, without a context in common.
-        weights: one for each, above 0; they are scaled to sum 1.
+        weights: one for each part, above 0, (parts,); they are scaled to sum 1.
 
     Returns:
         Soft labels with all contexts, as strings; n is 0, since weighted counts are none.
@@ -214,11 +225,17 @@ def pool_labels(parts: Sequence[SoftLabels], weights: ArrayLike) -> SoftLabels:
 class IndependentFill:
     """What is lost when adjacent masks are filled one by one, each from its own exact probabilities.
 
+    Source: chapter 19, "One by one"; Yang et al. (2019).
+
     Attributes:
         joint: entropy of all masked tokens together, given what can be seen, in nats.
-        marginal: the sum of their entropies one by one, what a masked model's loss can reach; never below `joint`.
+        marginal: the sum of their entropies one by one, in nats, what a masked model's loss can reach; never below `joint`.
         never: the probability of filling in tokens that never stood there together.
         windows: how many occurrences were counted.
+
+    >>> fill = fill_independently("a x y b a u v b".split(), left=1, right=1)
+    >>> fill.windows, bool(fill.joint < fill.marginal)
+    (5, True)
     """
 
     joint: float
@@ -235,12 +252,15 @@ def fill_independently(tokens: Corpus | ArrayLike, *, left: int, right: int, mas
     has p_i(z | context); together they say prod_i p_i. That product differs from the joint distribution of the text unless the
     masked tokens are independent given the context: sum_i H_i - H is its mean Kullback-Leibler divergence.
 
+    Source: chapter 19, "One by one"; Yang et al. (2019).
+
     Args:
-        tokens: a `Corpus`, token ids, or strings, as `count_contexts` takes them.
+        tokens: a `Corpus`, token ids, (n,), or strings, (n,), as `count_contexts` takes them.
         left: how many tokens can be seen before the masks.
         right: how many after them.
         masks: how many adjacent tokens are masked.
-        vocab_size, doc_ids: as in `count_contexts`; masked tokens are of the vocabulary.
+        vocab_size: keeps only so many tokens, as in `count_contexts`; masked tokens are among these.
+        doc_ids: the document of each token, (n,), as in `count_contexts`.
 
     Returns:
         Entropies and the probability of what never stood there.

@@ -26,9 +26,11 @@ def collapse_ratio(X: ArrayLike, classes: ArrayLike) -> float:
     measure of neural collapse (NC1, as a quotient of traces). Turning, shifting and scaling the vectors does
     not change it. Random vectors in random classes give about (m - C) / (C - 1) for C classes.
 
+    Source: chapter 6, "Collapse ratio"; Papyan et al. (2020).
+
     Args:
         X: vectors as columns, (d, m): contexts H, or words W'. A column may be listed several times.
-        classes: the class of each column, m labels that can be sorted.
+        classes: the class of each column, labels that can be sorted, (m,).
 
     Returns:
         The ratio, at least 0; inf where all classes have one mean and some class is not a point.
@@ -62,6 +64,8 @@ def project_leading(X: ArrayLike, rank: int) -> np.ndarray:
 
     For balanced factors these directions of R^d are the same for contexts H and for words W': HH' = W'W.
 
+    Source: chapter 6, "The growing subspace".
+
     Args:
         X: vectors as columns, (d, m).
         rank: how many directions to keep, from 1 to min(d, m).
@@ -90,12 +94,14 @@ def angle_signs(L: MatrixLike, S: MatrixLike) -> tuple[float, float]:
     Logits are centred over the words first, since a softmax does not see what is added to a column. Then w_z'h_j has the sign of
     the cosine of word and context. For NTP-SVM the first share is 1; the second is 1 for the proxy, not for every solution.
 
+    Source: chapter 15; chapter 4, "Solutions are centred, and positive on the support"; Zhao et al. (2024).
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
         S: supports, (V, m), dense or sparse.
 
     Returns:
-        The share of in-support pairs with a logit above 0, and of off-support pairs with one below 0 (nan where no pair is
+        The share of in-support pairs at an acute angle, and of off-support pairs at an obtuse one (nan where no pair is
         off the supports).
 
     Raises:
@@ -114,8 +120,10 @@ def off_support_mass(L: MatrixLike, labels: SoftLabels) -> float:
 
     At most lambda ||L^mm||_* on the path of a ridge lambda.
 
+    Source: chapter 5, "The path identity"; chapter 13, "What the loss allows".
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
         labels: the soft labels.
 
     Returns:
@@ -135,8 +143,10 @@ def off_support_mass(L: MatrixLike, labels: SoftLabels) -> float:
 def effective_rank(L: ArrayLike) -> float:
     """The exponential of the entropy of the singular values, as shares of their sum: a rank that counts small ones less.
 
+    Source: chapter 14.
+
     Args:
-        L: a matrix.
+        L: logits, nats, (V, m), or any other matrix.
 
     Returns:
         From 1 (one direction) to min(L.shape) (all equal) (Roy and Vetterli 2007).

@@ -20,6 +20,8 @@ from .types import UNK, SoftLabels
 def context_words(labels: SoftLabels) -> tuple[np.ndarray, tuple[str, ...]]:
     """The words of each context as numbers, for models that read them.
 
+    Source: chapters 12 and 16.
+
     Args:
         labels: soft labels whose contexts all have the same number of words (strings are split at spaces).
 
@@ -237,10 +239,23 @@ class Transformer(_Causal):
 class NextTokenModel(nn.Module):
     """An encoder and one vector for each word; it knows the m contexts it is trained on by number.
 
+    Source: chapter 2, "Loss of a language model"; chapter 11.
+
+    Args:
+        encoder: from `inputs` to vectors, (n, d).
+        inputs: what the encoder reads for each of the m contexts, (m,) or (m, T).
+        V: how many words there are.
+        d: the dimension of word and context vectors.
+
     Attributes:
         encoder: from `inputs` to vectors, (n, d).
         inputs: what the encoder reads for each of the m contexts, (m,) or (m, T).
         decoder: word vectors, a linear map without bias from d to V.
+
+    >>> import torch
+    >>> model = NextTokenModel(Free(m=3, d=2), torch.arange(3), V=4, d=2)
+    >>> tuple(model.W.shape), tuple(model.H().shape), tuple(model(torch.tensor([0, 2])).shape)
+    ((4, 2), (2, 3), (2, 4))
     """
 
     inputs: Tensor
@@ -256,12 +271,27 @@ class NextTokenModel(nn.Module):
         return self.decoder.weight
 
     def H(self) -> Tensor:  # noqa: N802
-        """Context vectors of all m contexts, (d, m)."""
+        """Context vectors of all m contexts, (d, m).
+
+        Returns:
+            H, (d, m); gradients flow through it.
+        """
         encoder = self.encoder
         return (encoder.table.weight if isinstance(encoder, Free) else encoder(self.inputs)).T
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Logits of the contexts with these numbers, (n, V): a context is a row here, as torch has it."""
+        """Logits of the contexts with these numbers: a context is a row here, as torch has it.
+
+        Args:
+            numbers: of contexts, (n,).
+
+        Returns:
+            Logits, nats, (n, V).
+
+        >>> model = NextTokenModel(Free(m=3, d=2), torch.arange(3), V=4, d=2)
+        >>> bool(torch.allclose(model(torch.arange(3)), (model.W @ model.H()).T))
+        True
+        """
         return self.decoder(self.encoder(self.inputs[numbers]))
 
 
@@ -285,6 +315,8 @@ def build_model(name: str, labels: SoftLabels, *, d: int, seed: int, dtype: torc
     | `"mlp"` | its words' vectors side by side, through ReLU layers | `layers`, `width` |
     | `"lstm"` | the last state of a recurrent network | `layers` |
     | `"transformer"` | the last position of a causal transformer | `layers`, `heads`, `positions` |
+
+    Source: chapters 11 and 16; Zhao et al. (2024) for `"transformer"`.
 
     Args:
         name: one of the names above.

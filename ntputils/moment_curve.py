@@ -28,6 +28,8 @@ _ROUNDING = 1e-14  # relative rounding of an inner product of some dozens of ter
 class MomentCurveEmbedding:
     """Words on the moment curve, and a context vector for each support, scaled to margin one.
 
+    Source: chapter 10, "Twice the largest support is enough"; Ziegler (1995).
+
     Attributes:
         angles: the angle of each word, radians, (V,).
         W: word vectors, (V, 2k).
@@ -35,6 +37,12 @@ class MomentCurveEmbedding:
             others, with equality for one of them. The vector of a full support is zero.
         margins: the margin of each support before the scaling, the smallest value of p_S over the other words, (m,);
             infinite for a full support.
+
+    >>> found = embed_on_moment_curve(np.eye(4))                     # four words at the corners of a square
+    >>> found.W.shape, found.H.shape, found.margins.round(9).tolist()
+    ((4, 2), (2, 4), [1.0, 1.0, 1.0, 1.0])
+    >>> found.L.shape, round(found.norm, 9)
+    ((4, 4), 4.0)
     """
 
     angles: np.ndarray
@@ -44,18 +52,20 @@ class MomentCurveEmbedding:
 
     @property
     def L(self) -> np.ndarray:  # noqa: N802 - the paper's symbol
-        """The logits W H, (V, m)."""
+        """The logits W H, nats, (V, m)."""
         return self.W @ self.H
 
     @property
     def norm(self) -> float:
-        """The nuclear norm of the logits, from the two factors."""
+        """The nuclear norm of the logits, nats, from the two factors."""
         _, R = np.linalg.qr(self.W)
         return float(np.linalg.svd(R @ self.H, compute_uv=False).sum())
 
 
 def moment_curve(angles: ArrayLike, k: int) -> np.ndarray:
     """The points (cos t, sin t, ..., cos kt, sin kt).
+
+    Source: chapter 10, "Twice the largest support is enough"; Ziegler (1995).
 
     Args:
         angles: angles t, radians, (n,).
@@ -82,8 +92,10 @@ def separating_context(support: ArrayLike, k: int) -> tuple[np.ndarray, float]:
 
     <h, w(t)> = level - p(t) with p(t) the product of 1 - cos(t - t_z) over the support.
 
+    Source: chapter 10, "Twice the largest support is enough".
+
     Args:
-        support: the angles of the words in the support, between 1 and k of them, radians.
+        support: the angles of the words in the support, radians, (size,), between 1 and k of them.
         k: the number of frequencies of the curve.
 
     Returns:
@@ -110,6 +122,8 @@ def separating_context(support: ArrayLike, k: int) -> tuple[np.ndarray, float]:
 
 def embed_on_moment_curve(S: MatrixLike, *, angles: ArrayLike | None = None) -> MomentCurveEmbedding:
     """Words and contexts in d = 2k dimensions that meet every constraint of NTP-SVM, k the largest proper support.
+
+    Source: chapter 10, "Twice the largest support is enough".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m). Full columns are allowed.
@@ -156,6 +170,8 @@ def smallest_margin(V: int, k: int) -> float:
     2^k times the product of sin^2(pi ceil(i/2) / V) over i = 1, ..., k: the word in the gap has its nearest neighbours
     at distances 1, 1, 2, 2, ... , and all of them are in the support.
 
+    Source: chapter 10, "The price of the moment curve".
+
     Args:
         V: the number of words.
         k: the size of the supports, from 1 to V - 1.
@@ -178,6 +194,8 @@ def moment_curve_price(V: int, k: int) -> float:
     """How many times the least nuclear norm the moment curve costs, for all k-subsets of V words at equal angles.
 
     The least norm is that of the proxy, (V - 1) sqrt(C(V-2, k-1)) (Proposition 1 of the paper).
+
+    Source: chapter 10, "The price of the moment curve".
 
     Args:
         V: the number of words.

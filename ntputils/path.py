@@ -47,13 +47,19 @@ _TINY = np.finfo(float).tiny
 class PathPoint:
     """One point of the regularisation path.
 
+    Source: chapter 3, "Ridge-regularised model" and "Certificate"; chapter 5; Zhao et al. (2024).
+
     Attributes:
         lam: the ridge.
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
         W: word vectors, (V, d), balanced: W'W = HH'.
         H: context vectors, (d, m), with W H = L up to rounding.
         loss: CE(L), nats, without the ridge.
         residual: the relative duality gap of L (`optimality_gap`).
+
+    >>> [point] = regularization_path(SoftLabels.from_counts([[1, 0], [0, 1]]), [1e-3])
+    >>> np.allclose(point.W @ point.H, point.L), round(point.loss, 6)          # -log(0.999)
+    (True, 0.001001)
     """
 
     lam: float
@@ -88,6 +94,8 @@ class _Problem:
 def lambda_max(labels: SoftLabels) -> float:
     """The ridge from which on the best logits are zero: ||grad CE(0)||_2 = ||(P - 1/V) diag(pi)||_2.
 
+    Source: chapter 3, "The first concept".
+
     Args:
         labels: the soft labels.
 
@@ -108,8 +116,10 @@ def optimality_gap(L: MatrixLike, lam: float, labels: SoftLabels) -> float:
     the rest of G cut to norm 1. The better of the two counts. The second is exact to second order, which
     matters: at lam = 1e-10 rounding L to double precision moves G itself by about 1e-6.
 
+    Source: chapter 3, "Certificate".
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
         lam: the ridge, above 0.
         labels: the soft labels.
 
@@ -287,9 +297,12 @@ def regularization_path(labels: SoftLabels, lambdas: ArrayLike | None = None, *,
     convex solution cut to rank d, and the previous point), and the residual still measures against the
     convex problem. There a small residual proves a global minimum, and a large one proves nothing.
 
+    Source: chapter 3, "With enough dimensions the problem is convex"; chapter 5, "The regularisation path"; Zhao et
+    al. (2024).
+
     Args:
         labels: the soft labels.
-        lambdas: the ridges, above 0, in any order; by default 30 from `lambda_max` down to 1e-10.
+        lambdas: the ridges, above 0, in any order, (points,); by default 30 from `lambda_max` down to 1e-10.
         d: the dimension of the vectors; None stands for min(V - 1, m), which never binds.
         tol: the relative duality gap to reach in the convex problem.
         max_iter: how many iterations to spend at most on one ridge.

@@ -21,6 +21,8 @@ DIVERGING = "PuOr_r"  # orange above zero, purple below, white at zero: safe for
 def style() -> None:
     """Sets the book's figure style: SVG, no top and right spines, a colour-blind-safe cycle, type legible at 360 px.
 
+    Source: chapter 1; made for this book.
+
     >>> style()
     >>> mpl.rcParams["axes.spines.top"]
     False
@@ -44,6 +46,8 @@ def style() -> None:
 def show_matrix(ax: Axes, A: MatrixLike, *, rows: Sequence[str] = (), columns: Sequence[str] = (), signed: bool | None = None,
                 limit: float | None = None, title: str = "", numbers: bool = False) -> Axes:
     """Draws a matrix as a heat map, words by contexts.
+
+    Source: chapter 1; made for this book.
 
     Args:
         ax: where to draw.
@@ -89,6 +93,8 @@ def show_matrix(ax: Axes, A: MatrixLike, *, rows: Sequence[str] = (), columns: S
 def show_growth(ax: Axes, x: ArrayLike, curves: Mapping[str, ArrayLike], *, xlabel: str, ylabel: str = "",
                 log: str = "") -> Axes:
     """Draws named curves over one axis, told apart by colour and by marker.
+
+    Source: chapter 1; made for this book.
 
     Args:
         ax: where to draw.

@@ -11,10 +11,11 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, svds
 
 from ._hints import PathLike
+from ._npz import load_npz, save_npz
 from .contexts import merge_columns
 from .svm import solve_ntp_svm
 from .theory import center, in_support_logits
-from .types import SoftLabels, _load_npz, _save_npz
+from .types import SoftLabels
 
 __all__ = ["Prediction", "predict"]
 
@@ -30,19 +31,31 @@ class Prediction:
 
     Contexts with equal supports have equal vectors, so these are kept once for each distinct support.
 
+    Source: chapter 5, "The two parts of the logits" and "Prediction"; chapter 22, "A nuclear norm from its leading
+    part"; Zhao et al. (2024).
+
     Attributes:
         W: word vectors, (V, r).
         H_distinct: context vectors of the distinct supports, (r, u).
         inverse: the distinct support of each context, (m,).
         counts: how many contexts share each distinct support, (u,).
-        sizes: the leading singular values of the logits over all m contexts, falling, (r,).
-        L_in: the finite part of the logits, sparse (V, m).
+        sizes: the leading singular values of the logits over all m contexts, nats, falling, (r,).
+        L_in: the finite part of the logits, nats, sparse (V, m).
         exact: True for NTP-SVM, False for the centred supports, the proxy.
         whole: whether all singular values are there, or the leading ones only.
-        energy: the squared Frobenius norm of the logits, of all directions.
-        norm: two numbers that hold the nuclear norm of the logits between them; equal where `whole`.
-        optimum: two numbers that hold the least nuclear norm, ||L^mm||_*, between them.
+        energy: the squared Frobenius norm of the logits, squared nats, of all directions.
+        norm: two numbers that hold the nuclear norm of the logits between them, nats; equal where `whole`.
+        optimum: two numbers that hold the least nuclear norm, ||L^mm||_*, between them, nats.
         certificate: the dual point of the solver, for each distinct support, (V, u); None for the proxy.
+
+    Raises:
+        ValueError: shapes that do not belong together, or a context of a support that is not there.
+
+    >>> found = predict(SoftLabels.from_counts([[3, 1, 0], [1, 1, 0], [0, 0, 4]]))
+    >>> found.W.shape, found.H.shape, found.L_mm.round(3).tolist()
+    ((3, 1), (1, 3), [[0.333, 0.333, -0.333], [0.333, 0.333, -0.333], [-0.667, -0.667, 0.667]])
+    >>> found.L_in.toarray().round(3)[:, 0].tolist(), found.gap < 1e-6, round(found.share, 6)
+    ([0.549, -0.549, 0.0], True, 1.0)
     """
 
     W: np.ndarray
@@ -73,7 +86,7 @@ class Prediction:
 
     @functools.cached_property
     def L_mm(self) -> np.ndarray:  # noqa: N802
-        """The direction of the logits, dense (V, m): W H. Of a proxy that is not `whole`, the leading part."""
+        """The direction of the logits, W H, nats, dense (V, m). Of a proxy that is not `whole`, the leading part."""
         return (self.W @ self.H_distinct)[:, self.inverse]
 
     @property
@@ -88,10 +101,22 @@ class Prediction:
         return max(0.0, high - low) / high if high > 0 else 0.0
 
     def save(self, path: PathLike) -> Path:
-        """Saves to one `.npz` file; `Prediction.load` reads it back."""
+        """Saves to one `.npz` file; `Prediction.load` reads it back.
+
+        Args:
+            path: where; the file is written beside it first and then renamed, so there is never half a file.
+
+        Returns:
+            The path.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     predict(SoftLabels.from_counts([[3, 0], [1, 2]])).save(f"{folder}/found.npz").name
+        'found.npz'
+        """
         certificate = np.empty((0, 0)) if self.certificate is None else self.certificate
         numbers = np.array([self.exact, self.whole, self.energy, *self.norm, *self.optimum], dtype=np.float64)
-        return _save_npz(path, kind="Prediction", W=self.W, H=self.H_distinct, inverse=self.inverse, counts=self.counts,
+        return save_npz(path, kind="Prediction", W=self.W, H=self.H_distinct, inverse=self.inverse, counts=self.counts,
                          sizes=self.sizes, data=self.L_in.data, indices=self.L_in.indices, indptr=self.L_in.indptr,
                          numbers=numbers, certificate=certificate)
 
@@ -99,10 +124,22 @@ class Prediction:
     def load(cls, path: PathLike) -> Prediction:
         """Reads what `save` wrote.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The prediction as it was.
+
         Raises:
             ValueError: the file cannot be read, or holds something else.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> found = predict(SoftLabels.from_counts([[3, 0], [1, 2]]))
+        >>> with TemporaryDirectory() as folder:
+        ...     bool((Prediction.load(found.save(f"{folder}/found.npz")).W == found.W).all())
+        True
         """
-        a = _load_npz(path, "Prediction", ("W", "H", "inverse", "counts", "sizes", "data", "indices", "indptr", "numbers",
+        a = load_npz(path, "Prediction", ("W", "H", "inverse", "counts", "sizes", "data", "indices", "indptr", "numbers",
                                            "certificate"))
         L_in = sp.csc_array((a["data"], a["indices"], a["indptr"]), shape=(len(a["W"]), len(a["inverse"])))
         exact, whole, energy, *ends = a["numbers"].tolist()
@@ -118,6 +155,8 @@ def predict(labels: SoftLabels, *, exact: bool = True, tol: float = 1e-6, max_it
     The proxy is found without ever forming a matrix of words by contexts, so that it takes millions of tokens: from the
     smaller Gram matrix of the distinct supports, or its leading directions alone (ARPACK). What the directions left out can
     add to the nuclear norm is bracketed by their squared Frobenius norm, which is known.
+
+    Source: chapter 5, "Prediction"; chapter 22, "A nuclear norm from its leading part"; Zhao et al. (2024).
 
     Args:
         labels: the soft labels.

@@ -28,10 +28,21 @@ _ROUNDING = 1e-12    # of a sum of probabilities: in floating point 0.6 + 0.3 is
 class LanguageModel:
     """A causal language model with its tokenizer.
 
+    Source: chapter 21.
+
     Attributes:
         name: as it was asked for.
         model: the transformers model, in float32, ready to be called.
         tokenizer: its tokenizer.
+
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers                  # a small random one, of three words
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> config = LlamaConfig(vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    >>> split = Tokenizer(models.WordLevel({"the": 0, "cat": 1, "sat": 2}, unk_token="the"))
+    >>> split.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> lm = LanguageModel("tiny", LlamaForCausalLM(config).eval(), PreTrainedTokenizerFast(tokenizer_object=split))
+    >>> lm.encode(["the cat sat"]), lm.words([2, 1]), lm.unembedding.shape == (lm.V, lm.d) == (3, 8)
+    ([[0, 1, 2]], ['sat', 'cat'], True)
     """
 
     name: str
@@ -54,16 +65,32 @@ class LanguageModel:
         return self.unembedding.shape[1]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, with nothing added in front."""
+        """The token ids of each text, with nothing added in front.
+
+        Args:
+            texts: any texts.
+
+        Returns:
+            A list of token ids for each text.
+        """
         return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """Each token as text; `_` marks a space in front."""
+        """Each token as text; `_` marks a space in front.
+
+        Args:
+            ids: token ids.
+
+        Returns:
+            A string for each.
+        """
         return [self.tokenizer.decode([int(i)]).replace(" ", "_") for i in ids]
 
 
 def load_model(name: PathLike = smollm2.NAME) -> LanguageModel:
     """Loads a causal language model in float32.
+
+    Source: chapter 21; Ben Allal et al. (2025) for SmolLM2.
 
     Args:
         name: `"smollm2"`, the one that the book uses: SmolLM2-135M, instruct-tuned and quantised to four bits, from a Python
@@ -77,6 +104,18 @@ def load_model(name: PathLike = smollm2.NAME) -> LanguageModel:
         ImportError: torch or transformers is not installed.
         ConnectionError: it is not on this machine and cannot be fetched.
         ValueError: no name, or a model whose output has a bias: logits would not be words times contexts.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tokenizers import Tokenizer, models
+    >>> from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    >>> config = LlamaConfig(vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    >>> split = Tokenizer(models.WordLevel({"the": 0, "cat": 1, "sat": 2}, unk_token="the"))
+    >>> with TemporaryDirectory() as folder:                    # a small random model in a folder; a name would do as well
+    ...     LlamaForCausalLM(config).save_pretrained(folder)
+    ...     _ = PreTrainedTokenizerFast(tokenizer_object=split).save_pretrained(folder)
+    ...     lm = load_model(folder)
+    >>> lm.V, lm.d, lm.words([1])
+    (3, 8, ['cat'])
     """
     if not isinstance(name, (str, os.PathLike)) or not str(name):
         raise ValueError(f"name: got {name!r}, want {smollm2.NAME!r}, a name on the Hugging Face hub, or a folder")
@@ -106,6 +145,8 @@ def hidden_states(lm: LanguageModel, contexts: Sequence[Sequence[int]], *, batch
 
     Contexts of one length are read together, so that none needs padding.
 
+    Source: chapter 21.
+
     Args:
         lm: the model.
         contexts: token ids, m of them, each at least one long.
@@ -116,6 +157,12 @@ def hidden_states(lm: LanguageModel, contexts: Sequence[Sequence[int]], *, batch
 
     Raises:
         ValueError: no context, an empty one, or a batch below one.
+
+    >>> from transformers import LlamaConfig, LlamaForCausalLM
+    >>> config = LlamaConfig(vocab_size=3, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    >>> lm = LanguageModel("tiny", LlamaForCausalLM(config).eval(), tokenizer=None)       # a small random one
+    >>> hidden_states(lm, [[0, 1, 2], [1]]).shape
+    (8, 2)
     """
     contexts = [list(map(int, context)) for context in contexts]
     if not contexts or not all(contexts) or batch < 1:
@@ -141,6 +188,8 @@ def effective_supports(P: ArrayLike, *, mass: float | None = None, threshold: fl
 
     By `mass`, the nucleus (Holtzman et al. 2020): the fewest most probable words whose probabilities add up to it. By
     `threshold`: the words at least so probable, and the most probable one in any case. Ties go to the smaller row.
+
+    Source: chapter 21, "Effective support"; Holtzman et al. (2020).
 
     Args:
         P: probabilities, dense, columns sum to one, (V, m).

@@ -27,16 +27,22 @@ _ROUNDING = 1e-10     # relative differences of norms below this are taken for r
 class ProxyVerdict:
     """Whether the centred support solves NTP-SVM, and what shows it.
 
+    Source: chapter 8, "When the proxy is exact" and "Excess of the proxy"; Zhao et al. (2024).
+
     Attributes:
         optimal: True where `certificate` proves that no feasible point is smaller (to rounding, 1e-10 of the norm);
             False where `better` is smaller (by more than that); None where neither was found.
         certificate: a point Lambda that the dual allows, for each distinct support, (V, u): expanded by `inverse` it
             has spectral norm at most 1, zero column sums and no positive entry off the supports.
-        better: feasible logits of smaller nuclear norm, for each distinct support, (V, u); None unless `optimal` is
-            False.
+        better: feasible logits of smaller nuclear norm, nats, for each distinct support, (V, u); None unless `optimal`
+            is False.
         gap: (||S~||_* - <S, Lambda>) / ||S~||_*: the least nuclear norm is below that of S~ by at most this share.
         inverse: the distinct support of each context, (m,).
         counts: how many contexts share each distinct support, (u,).
+
+    >>> verdict = proxy_is_optimal([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]])      # {1}, {1, 2}, {1, 3}
+    >>> verdict.optimal, verdict.better.shape, round(verdict.excess, 5)
+    (False, (4, 3), 0.00962)
     """
 
     optimal: bool | None
@@ -63,6 +69,8 @@ def proxy_is_optimal(S: MatrixLike, *, max_iter: int = 5000) -> ProxyVerdict:
     feasible point below it. Either proof is weak duality and holds whatever the solver did: a True is as good as
     `gap`, which is computed from the certificate, and a False as good as the norm of `better`. Both are statements in
     floating point: a proxy that is worse than the optimum by less than 1e-10 of its norm passes for optimal.
+
+    Source: chapter 8, "When the proxy is exact".
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m).

@@ -35,10 +35,16 @@ def _lines(file: str) -> list[str]:
 class SimilarityRatings:
     """Pairs of words with people's ratings of how similar they are.
 
+    Source: chapter 18; Hill et al. (2015); Finkelstein et al. (2002).
+
     Attributes:
         pairs: rows of the vocabulary, (k, 2).
-        ratings: means over people, (k,).
+        ratings: means over people, from 0 to 10, (k,).
         total: how many pairs the whole set has.
+
+    >>> found = similarity_ratings("wordsim", ["king", "queen", "forest"])
+    >>> found.pairs.shape, found.ratings.shape, found.total
+    ((1, 2), (1,), 353)
     """
 
     pairs: np.ndarray
@@ -50,11 +56,17 @@ class SimilarityRatings:
 class AnalogyQuestions:
     """Questions "a is to b as c is to what?", with their answers.
 
+    Source: chapter 18; Mikolov et al. (2013).
+
     Attributes:
         words: rows of the vocabulary for a, b, c and the answer, (k, 4).
         section: the number of each question's section, (k,).
         sections: the names of the sections.
         total: how many questions the whole set has.
+
+    >>> found = analogy_questions(["man", "woman", "king", "queen"])
+    >>> found.words.shape, [found.sections[i] for i in found.section]
+    ((2, 4), ['family', 'family'])
     """
 
     words: np.ndarray
@@ -66,9 +78,14 @@ class AnalogyQuestions:
 def similarity_ratings(name: str, vocab: Sequence[str]) -> SimilarityRatings:
     """The pairs of a set whose two words are different and in the vocabulary.
 
+    Source: chapter 18; Hill et al. (2015); Finkelstein et al. (2002).
+
     Args:
         name: "simlex" (SimLex-999: similarity proper) or "wordsim" (WordSim-353: relatedness too).
         vocab: the words, lower case.
+
+    Returns:
+        The pairs, as rows of the vocabulary, with their ratings.
 
     Raises:
         KeyError: another name.
@@ -91,8 +108,13 @@ def similarity_ratings(name: str, vocab: Sequence[str]) -> SimilarityRatings:
 def analogy_questions(vocab: Sequence[str]) -> AnalogyQuestions:
     """The questions whose four words are all in the vocabulary.
 
+    Source: chapter 18; Mikolov et al. (2013).
+
     Args:
         vocab: the words, lower case.
+
+    Returns:
+        The questions, as rows of the vocabulary, with their sections.
 
     Raises:
         ImportError: gensim, which carries the set, is not installed.
@@ -119,6 +141,8 @@ def analogy_questions(vocab: Sequence[str]) -> AnalogyQuestions:
 
 def answer_analogies(W: ArrayLike, words: ArrayLike) -> np.ndarray:
     """Answers by adding cosines (3CosAdd): the word nearest to b - a + c, other than these three.
+
+    Source: chapter 18; Mikolov et al. (2013); Levy and Goldberg (2014).
 
     Args:
         W: word vectors, (V, d); they are scaled to length one.
@@ -150,10 +174,16 @@ def answer_analogies(W: ArrayLike, words: ArrayLike) -> np.ndarray:
 class RankAgreement:
     """What `rank_agreement` found, for g geometries.
 
+    Source: chapter 18; Spearman (1904).
+
     Attributes:
         r: Spearman's correlations with the ratings, (g,).
         p: the chance of one at least as large when ratings are shuffled, (g,).
         resampled: correlations on resampled pairs, the same for all geometries, (g, resamples).
+
+    >>> found = rank_agreement([[1, 2, 3, 4, 6, 5], [6, 5, 4, 3, 2, 1]], [1, 2, 3, 4, 5, 6], rng=np.random.default_rng(0))
+    >>> found.r.round(3).tolist(), found.differ().tolist()
+    ([0.943, -1.0], [[False, True], [True, False]])
     """
 
     r: np.ndarray
@@ -161,11 +191,30 @@ class RankAgreement:
     resampled: np.ndarray
 
     def interval(self, level: float = 0.95) -> np.ndarray:
-        """Percentile intervals, (g, 2)."""
+        """Percentile intervals of the correlations, by the bootstrap.
+
+        Args:
+            level: the chance that an interval is meant to hold the correlation.
+
+        Returns:
+            Both ends, (g, 2).
+
+        >>> found = rank_agreement([[1, 2, 3, 4, 6, 5]], [1, 2, 3, 4, 5, 6], rng=np.random.default_rng(0))
+        >>> low, high = found.interval()[0]
+        >>> bool(low < found.r[0] <= high)
+        True
+        """
         return np.quantile(self.resampled, [(1 - level) / 2, (1 + level) / 2], axis=1).T
 
     def differ(self, level: float = 0.95) -> np.ndarray:
-        """Which pairs of geometries differ: bool (g, g); the level holds for all g (g - 1) / 2 of them together."""
+        """Which pairs of geometries differ; the level holds for all g (g - 1) / 2 of them together.
+
+        Args:
+            level: the chance that no pair is named wrongly.
+
+        Returns:
+            Whether they differ, bool, symmetric, (g, g).
+        """
         g = len(self.r)
         tail = (1 - level) / 2 / max(1, g * (g - 1) // 2)
         low, high = np.quantile(self.resampled[:, None] - self.resampled[None], [tail, 1 - tail], axis=2)
@@ -176,12 +225,17 @@ def rank_agreement(scores: ArrayLike, ratings: ArrayLike, *, rng: np.random.Gene
                    shuffles: int = 999) -> RankAgreement:
     """Spearman's correlation of scores with ratings, with a bootstrap over the rated pairs and a test by shuffles.
 
+    Source: chapter 18; Spearman (1904).
+
     Args:
         scores: what g geometries say of k pairs, (g, k).
         ratings: what people say, (k,).
         rng: of the resampling and the shuffles.
         resamples: how many resamples, each the same for all geometries: differences can be compared.
         shuffles: how many shuffles; p counts the data as one of them.
+
+    Returns:
+        Correlations, p-values and correlations on the resamples, for each geometry.
 
     Raises:
         ValueError: fewer than five pairs, or shapes that do not fit.

@@ -39,16 +39,24 @@ _DENSE = 4_000_000    # up to so many entries of the logits a model's loss is co
 class Report:
     """What `geometry_report` found. Shown in a notebook it is a table; `to_html` makes a page of it.
 
+    Source: chapter 22, "A nuclear norm from its leading part"; Zhao et al. (2024).
+
     Attributes:
         name: of the text.
         labels: its soft labels.
         proxy: the predicted geometry of all words and contexts, from the centred supports.
         exact: the solution of NTP-SVM for the named subset of supports, over all words.
-        subset: numbers of the contexts of that subset, all that have one of its supports.
+        subset: numbers of the contexts of that subset, all that have one of its supports, (contexts,).
         named: one context for each of its supports, most occurrences first.
-        numbers: every number of the report by name; `nan` for what was not computed.
+        numbers: every number of the report by name, losses in nats; `nan` for what was not computed.
         agreements: with the reader's vectors, if there are any.
         notes: what to keep in mind, in words.
+
+    >>> report = geometry_report("the cat sat . the dog sat . a cat ran . a dog ran .", context_length=1)
+    >>> report.prediction.exact, [report.labels.vocab[z] for z in report.top_words[:2]]
+    (True, ['.', 'a'])
+    >>> sorted(report.figures)
+    ['contexts', 'map', 'spectrum', 'supports', 'words']
     """
 
     name: str
@@ -127,7 +135,21 @@ class Report:
         return [(self.labels.context(first[i]), c) for i, c in found]
 
     def same_support(self, context: str | int) -> int:
-        """How many contexts have the support of this one, itself included: the theory puts them on one point."""
+        """How many contexts have the support of this one, itself included: the theory puts them on one point.
+
+        Args:
+            context: as a string, or its number.
+
+        Returns:
+            The number of contexts, at least 1.
+
+        Raises:
+            KeyError: no such context.
+
+        >>> report = geometry_report("the cat sat . the dog sat . a cat ran . a dog ran .", context_length=1)
+        >>> report.same_support("sat")              # and `ran`: both are followed by a full stop alone
+        2
+        """
         return int(self.prediction.counts[self.prediction.inverse[self._context_number(context)]])
 
     @functools.cached_property
@@ -162,6 +184,12 @@ class Report:
 
         Returns:
             The path.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = geometry_report("to be or not to be", context_length=1).to_html(f"{folder}/report.html")
+        ...     path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+        True
         """
         from ._report_page import page, write
 
@@ -207,11 +235,13 @@ def geometry_report(text_or_labels: str | Path | Corpus | SoftLabels, *, embeddi
 
     The proxy is computed for everything and NTP-SVM for a named subset of supports, so that a million tokens take seconds.
 
+    Source: chapter 22; Zhao et al. (2024).
+
     Args:
         text_or_labels: a text; or a path to one, a `Corpus`, or `SoftLabels` (also `SoftLabels.from_counts` of any counts).
         embeddings: word vectors: a mapping from words to vectors, an array (V, d) in the order of the vocabulary, or
             gensim's KeyedVectors. Words without a vector are left out, and counted.
-        context_embeddings: context vectors, an array (d, m), a context a column.
+        context_embeddings: context vectors, (d, m), a context a column.
         model: a `NextTokenModel` of these labels, or anything with W (V, d) and H (d, m); or a function from a list of
             contexts (strings) to an array (contexts, d).
         exact_on: how many supports to solve NTP-SVM for, those with the most occurrences; or contexts, as strings or numbers,

@@ -29,6 +29,8 @@ def _context_tokens(labels: SoftLabels) -> list[tuple[str, ...]]:
 def next_contexts(labels: SoftLabels) -> np.ndarray:
     """Where each token leads from each context: the number of the context that comes then.
 
+    Source: chapter 13, "Staying on the text".
+
     Args:
         labels: the soft labels; contexts in words are split at spaces.
 
@@ -52,6 +54,8 @@ def visits(Q: MatrixLike, labels: SoftLabels, steps: int) -> np.ndarray:
 
     It starts from a context of the text, drawn by frequency, and draws tokens from Q. It stops where a token leaves the
     support, and where a document ends.
+
+    Source: chapter 13, "Staying on the text".
 
     Args:
         Q: the sampler's probabilities, columns sum to one, (V, m): softmax(L) for a model, labels.P for the text itself.
@@ -87,6 +91,8 @@ def visits(Q: MatrixLike, labels: SoftLabels, steps: int) -> np.ndarray:
 def continue_text(model: NextTokenModel, labels: SoftLabels, starts: ArrayLike, steps: int, *, rng: np.random.Generator
                   ) -> np.ndarray:
     """Lets a model that reads write on: each token is drawn from its softmax, and read in its turn.
+
+    Source: chapter 13.
 
     Args:
         model: made by `build_model` for these labels, of any kind but "ufm".

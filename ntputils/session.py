@@ -16,6 +16,11 @@ _SHOWN = ("ntputils", "numpy", "scipy", "torch")
 def scale() -> str:
     """The scale of this run, from the environment variable NTP_SCALE: `small` (the default) or `full`.
 
+    Source: chapter 1; made for this book.
+
+    Returns:
+        "small" or "full".
+
     Raises:
         ValueError: NTP_SCALE is something else.
 
@@ -30,7 +35,18 @@ def scale() -> str:
 
 @dataclass(frozen=True)
 class Session:
-    """Scale, device and versions of a run; a notebook shows it as a line that changes between machines."""
+    """Scale, device and versions of a run; a notebook shows it as a line that changes between machines.
+
+    Source: chapter 1; made for this book.
+
+    Attributes:
+        scale: "small" or "full".
+        device: the name of the GPU, or the kind of the CPU.
+        versions: of Python and of the libraries that are loaded, by name.
+
+    >>> session()
+    scale: small
+    """
 
     scale: str
     device: str
@@ -48,6 +64,14 @@ class Session:
 
 def session() -> Session:
     """Reports what this run is made with. CUDA is looked for only where torch is already loaded (loading takes seconds).
+
+    Source: chapter 1; made for this book.
+
+    Returns:
+        Scale, device and versions.
+
+    Raises:
+        ValueError: NTP_SCALE is neither "small" nor "full".
 
     >>> session().versions["python"] == platform.python_version()
     True

@@ -21,7 +21,9 @@ def _text(value: str | SupportsFloat) -> str:
 
 @dataclass
 class SideBySide:
-    """Published numbers beside ours, row by row. Shown at the end of a cell, it prints a stable text and, on the page, a table.
+    """Published numbers beside ours, row by row. Shown in a notebook, it prints a stable text and, on the page, a table.
+
+    Source: the reproduction report; made for this book.
 
     Attributes:
         rows: what was added: quantity, the authors' number, ours, and why they differ.

@@ -39,6 +39,8 @@ def _same(names: str, A: np.ndarray, B: np.ndarray) -> None:
 def cosine_matrix(X: ArrayLike) -> np.ndarray:
     """The cosines of all pairs of items; an item with the zero vector has cosine zero with all.
 
+    Source: chapter 11.
+
     Args:
         X: one vector a column, (d, n).
 
@@ -64,8 +66,10 @@ def structural_correlation(A: ArrayLike, B: ArrayLike, *, C: float = 1e-5) -> fl
     cosines of independent Gaussian vectors of dimension d, n of them, score d / (d + n) on average, not zero
     (`structural_null`).
 
+    Source: chapter 15, "Structural correlation"; Zhao et al. (2024); Wang et al. (2004) for SSIM.
+
     Args:
-        A, B: matrices of the same shape; cosines as a rule.
+        A, B: matrices of the same shape, (n, n); cosines as a rule.
         C: the constant that keeps the quotient finite.
 
     Returns:
@@ -91,9 +95,14 @@ def structural_null(n: int, d: int) -> float:
     The diagonals agree and the rest does not: variance (1/n)(1 - 1/n) is shared of (1/n + 1/d)(1 - 1/n), since the cosine
     of two independent directions in d dimensions has variance 1/d. The quotient is d / (d + n).
 
+    Source: chapter 15, "Three null values".
+
     Args:
         n: how many items.
         d: the dimension of both sets of vectors.
+
+    Returns:
+        d / (d + n), from 0 to 1.
 
     >>> round(structural_null(16, 32), 3)
     0.667
@@ -103,6 +112,8 @@ def structural_null(n: int, d: int) -> float:
 
 def off_diagonal_correlation(A: ArrayLike, B: ArrayLike, *, method: str = "pearson") -> float:
     """The correlation of two matrices over the pairs of different items.
+
+    Source: chapter 15, "Three null values"; Spearman (1904) for ranks.
 
     Args:
         A, B: symmetric matrices, items by items, (n, n).
@@ -145,10 +156,17 @@ def _standard(x: np.ndarray, method: str) -> np.ndarray:
 class Mantel:
     """What `mantel` found.
 
+    Source: chapter 11; Mantel (1967).
+
     Attributes:
         r: the correlation over pairs of different items.
         p: the chance of one at least as large when the items of one matrix are shuffled.
         null: the correlations of the shuffles, (permutations,).
+
+    >>> X, rng = np.random.default_rng(0).normal(size=(3, 20)), np.random.default_rng(1)
+    >>> found = mantel(cosine_matrix(X), cosine_matrix(X), rng=rng, permutations=99)
+    >>> round(found.r, 6), found.p, found.null.shape
+    (1.0, 0.01, (99,))
     """
 
     r: float
@@ -162,6 +180,8 @@ def mantel(A: ArrayLike, B: ArrayLike, *, rng: np.random.Generator, permutations
 
     Entries of such matrices are not independent, items are: so items are shuffled, rows and columns together. p counts
     the data as one of the shuffles, (1 + #{null >= r}) / (1 + permutations), which makes the test exact.
+
+    Source: chapter 11; Mantel (1967).
 
     Args:
         A, B: symmetric matrices over the same items, (n, n).
@@ -207,12 +227,14 @@ def partial_mantel(A: ArrayLike, B: ArrayLike, given: Sequence[ArrayLike], *, rn
     is exact where items of a class are exchangeable unless A has to do with B, and `given` cannot tell them apart (a matrix
     made from supports, and classes of equal supports): no line is needed then.
 
+    Source: chapter 16, "Shuffles within supports"; Smouse et al. (1986); Guillot and Rousset (2013) on its p-values.
+
     Args:
         A, B: symmetric matrices over the same items, (n, n).
-        given: such matrices, at least one; a constant one explains nothing and is left out.
+        given: such matrices, at least one, each (n, n); a constant one explains nothing and is left out.
         rng: of the shuffles.
         permutations: how many.
-        classes: n labels that can be sorted; items are shuffled within them. None: all items are one class.
+        classes: labels that can be sorted, (n,); items are shuffled within them. None: all items are one class.
         method: "pearson" or "spearman" (ranks, then as before).
 
     Returns:
@@ -277,6 +299,8 @@ def _p(r: float, null: np.ndarray) -> float:
 def cka(X: ArrayLike, Y: ArrayLike) -> float:
     """Linear centred kernel alignment: the cosine of the two centred Gram matrices.
 
+    Source: chapter 15, "Three null values"; Kornblith et al. (2019).
+
     Args:
         X, Y: vectors of the same items, one a column, (d, n) and (d', n).
 
@@ -306,6 +330,8 @@ def procrustes_distance(X: ArrayLike, Y: ArrayLike) -> float:
     sqrt(2 - 2 ||XY'||_*): 0 if they are equal up to rotation and scale, sqrt(2) if nothing aligns. Vectors are not centred:
     the origin means something to a dot product.
 
+    Source: chapter 15, "Three null values".
+
     Args:
         X, Y: vectors of the same items, one a column, (d, n) and (d', n); the shorter are padded with zeros.
 
@@ -331,8 +357,10 @@ def bootstrap_interval(values: ArrayLike, *, rng: np.random.Generator, level: fl
                        ) -> tuple[float, float]:
     """A confidence interval of the mean over seeds, by the bootstrap (percentiles).
 
+    Source: chapter 11.
+
     Args:
-        values: one number for each seed, at least five of them.
+        values: one number for each seed, at least five of them, (seeds,).
         rng: of the resampling.
         level: the chance that the interval is meant to hold the mean.
         resamples: how many.

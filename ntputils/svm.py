@@ -36,24 +36,41 @@ _CHECK = 20           # iterations between two looks at the gap, at most
 
 
 class ConvergenceWarning(UserWarning):
-    """A solver stopped before its tolerance."""
+    """A solver stopped before its tolerance.
+
+    Source: chapter 4.
+
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     found = solve_ntp_svm([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], max_iter=1)
+    >>> caught[0].category.__name__, found.gap > 1e-6
+    ('ConvergenceWarning', True)
+    """
 
 
 @dataclass(frozen=True)
 class NTPSVMSolution:
     """A feasible point of NTP-SVM, a feasible point of its dual, and so a bound on how far either is from optimal.
 
+    Source: chapter 4, "NTP-SVM", "Duality" and "The quotient"; Zhao et al. (2024).
+
     Attributes:
-        L_distinct: logits for each distinct support, (V, u); every in-support entry of a column is equal and exceeds
-            every other entry by at least 1.
+        L_distinct: logits in nats for each distinct support, (V, u); every in-support entry of a column is equal and
+            exceeds every other entry by at least 1.
         certificate: the dual point Lambda for each distinct support, (V, u): expanded by `inverse` it has spectral
             norm at most 1, zero column sums, and no positive entry off the supports.
         inverse: the distinct support of each context, (m,).
         counts: how many contexts share each distinct support, (u,).
-        primal: ||L||_* over all m contexts.
-        dual: <S, Lambda> over all m contexts.
+        primal: ||L||_* over all m contexts, nats.
+        dual: <S, Lambda> over all m contexts, nats: no feasible logits have a smaller norm.
         iterations: how many iterations were made.
         seconds: how long they took.
+
+    >>> solution = solve_ntp_svm([[1, 1, 0], [0, 0, 1]])         # two contexts before one token, one before the other
+    >>> solution.L.round(4).tolist(), solution.inverse.tolist()
+    ([[0.5, 0.5, -0.5], [-0.5, -0.5, 0.5]], [0, 0, 1])
+    >>> bool(solution.dual <= solution.primal), solution.gap < 1e-6
+    (True, True)
     """
 
     L_distinct: np.ndarray
@@ -67,12 +84,12 @@ class NTPSVMSolution:
 
     @property
     def gap(self) -> float:
-        """(primal - dual) / primal, zero where the primal is zero."""
+        """The relative duality gap, (primal - dual) / primal; zero where the primal is zero."""
         return max(0.0, self.primal - self.dual) / self.primal if self.primal else 0.0
 
     @functools.cached_property
     def L(self) -> np.ndarray:  # noqa: N802 - the paper's symbol
-        """The logits of all contexts, (V, m)."""
+        """The logits of all contexts, nats, (V, m)."""
         return self.L_distinct[:, self.inverse]
 
 
@@ -190,6 +207,8 @@ def _iterate(q: _Quotient, tol: float, max_iter: int) -> tuple[_Best, int]:
 def solve_ntp_svm(S: MatrixLike, *, tol: float = 1e-6, max_iter: int = 5000, rank: int | None = None,
                   device: str | None = None) -> NTPSVMSolution:
     """Solves NTP-SVM to a relative duality gap of `tol`, and says how large the gap is.
+
+    Source: chapter 4, "NTP-SVM" and "Duality"; Zhao et al. (2024).
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m). A full column is allowed: its constraints are void and

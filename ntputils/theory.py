@@ -55,6 +55,8 @@ def _columns(A: sp.csc_array) -> np.ndarray:
 def center(A: ArrayLike) -> np.ndarray:
     """Takes from every column its mean: P_V A with P_V = I - 11'/V.
 
+    Source: chapter 1.
+
     Args:
         A: any matrix, (V, m).
 
@@ -72,6 +74,8 @@ def centered_support(S: MatrixLike) -> np.ndarray:
     """The centred support matrix S~ = (I - 11'/V) S, the paper's proxy for the max-margin logits.
 
     An entry is 1 - k_j/V in the support of context j, and -k_j/V off it (k_j: the size of the support).
+
+    Source: chapter 1; Zhao et al. (2024).
 
     Args:
         S: supports, dense or sparse, boolean or 0/1, (V, m).
@@ -95,12 +99,14 @@ def project_F(L: MatrixLike, S: MatrixLike) -> sp.csc_array:
     F = span{(e_z - e_z') e_j' : z, z' in S_j}, of dimension sum_j (k_j - 1). It keeps exactly the part of the logits
     that fixes the ratios of probabilities within supports.
 
+    Source: chapter 2, "What stays and what grows"; chapter 5, "The two parts of the logits"; Thrampoulidis (2024).
+
     Args:
-        L: logits, dense or sparse, (V, m).
+        L: logits, nats, dense or sparse, (V, m).
         S: supports, dense or sparse, (V, m).
 
     Returns:
-        P_F L, a `csc_array` (V, m) with the pattern of S.
+        P_F L, nats, a `csc_array` (V, m) with the pattern of S.
 
     Raises:
         ValueError: shapes that differ, or a bad support matrix.
@@ -127,12 +133,17 @@ def _center_within(values: np.ndarray, S: sp.csc_array) -> np.ndarray:
 def project_F_perp(L: MatrixLike, S: MatrixLike) -> np.ndarray:
     """The rest of the logits, P_perp L = L - P_F L: constant on each support, free off it.
 
+    Source: chapter 5, "The two parts of the logits"; Thrampoulidis (2024).
+
     Args:
-        L: logits, dense or sparse, (V, m).
+        L: logits, nats, dense or sparse, (V, m).
         S: supports, dense or sparse, (V, m).
 
     Returns:
-        P_perp L, dense (V, m); its inner product with every matrix of F is zero.
+        P_perp L, nats, dense (V, m); its inner product with every matrix of F is zero.
+
+    Raises:
+        ValueError: shapes that differ, or a bad support matrix.
 
     >>> project_F_perp(np.array([[3.0], [1.0], [9.0]]), [[1], [1], [0]]).ravel().tolist()
     [2.0, 2.0, 9.0]
@@ -146,11 +157,13 @@ def in_support_logits(labels: SoftLabels) -> sp.csc_array:
 
     The unique element of F whose in-support differences are the log-odds, L_zj - L_z'j = log(p_zj / p_z'j).
 
+    Source: chapter 5, "The two parts of the logits"; Zhao et al. (2024).
+
     Args:
         labels: the soft labels.
 
     Returns:
-        L^in, a `csc_array` (V, m) with the pattern of S (an entry may be zero: all are, where p is uniform).
+        L^in, nats, a `csc_array` (V, m) with the pattern of S (an entry may be zero: all are, where p is uniform).
 
     >>> in_support_logits(SoftLabels.from_counts([[1], [4], [0]])).toarray().round(3).ravel().tolist()
     [-0.693, 0.693, 0.0]
@@ -162,8 +175,10 @@ def in_support_logits(labels: SoftLabels) -> sp.csc_array:
 def softmax(L: ArrayLike) -> np.ndarray:
     """Turns logits into probabilities, column by column: softmax(L)_zj = exp L_zj / sum_v exp L_vj.
 
+    Source: chapter 2, "Loss of a language model".
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
 
     Returns:
         Probabilities, (V, m), columns sum to one.
@@ -187,8 +202,10 @@ def ntp_loss(L: MatrixLike, labels: SoftLabels) -> float:
 
     It equals the mean of -log softmax(L) over the training samples, and is never below `labels.entropy()`.
 
+    Source: chapter 2, "Loss of a language model"; Thrampoulidis (2024).
+
     Args:
-        L: logits, dense or sparse, (V, m).
+        L: logits, nats, dense or sparse, (V, m).
         labels: the soft labels.
 
     Returns:
@@ -210,12 +227,17 @@ def ntp_loss(L: MatrixLike, labels: SoftLabels) -> float:
 def ntp_gradient(L: MatrixLike, labels: SoftLabels) -> np.ndarray:
     """The gradient of the next-token loss: (softmax(L) - P) diag(pi).
 
+    Source: chapter 2, "Gradient".
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, dense or sparse, (V, m).
         labels: the soft labels.
 
     Returns:
-        The gradient, dense (V, m), nats; every column sums to zero.
+        The gradient, dense (V, m), in nats of loss for a nat of logit; every column sums to zero.
+
+    Raises:
+        ValueError: L is not (V, m).
 
     >>> ntp_gradient(np.zeros((2, 1)), SoftLabels.from_counts([[1], [0]])).ravel().tolist()
     [-0.5, 0.5]
@@ -229,8 +251,10 @@ def excess(L: MatrixLike, labels: SoftLabels) -> tuple[float, float]:
     sum_j pi_j log(1 + r_j), with r_j the model's odds of leaving the support, and sum_j pi_j KL(p_j || q_j given S_j).
     The first is computed as such, so an excess far below float64's spacing at the loss keeps all its digits.
 
+    Source: chapter 2, "What the excess loss is made of".
+
     Args:
-        L: logits, dense or sparse, (V, m).
+        L: logits, nats, dense or sparse, (V, m).
         labels: the soft labels.
 
     Returns:
@@ -254,8 +278,10 @@ def excess(L: MatrixLike, labels: SoftLabels) -> tuple[float, float]:
 def factor(L: ArrayLike, *, tol: float = 1e-12) -> tuple[np.ndarray, np.ndarray]:
     """The balanced factorisation L = W H of least norm: W = U sqrt(Sigma), H = sqrt(Sigma) V'.
 
+    Source: chapter 3, "The nuclear norm is the least cost of a factorisation" and "Gram matrices are square roots".
+
     Args:
-        L: logits, (V, m).
+        L: logits, nats, (V, m).
         tol: singular values below `tol` times the largest are dropped.
 
     Returns:

@@ -54,6 +54,8 @@ def fit(model: NextTokenModel, labels: SoftLabels, *, steps: int, lr: float = 1e
     step costs one pass over contexts, not over occurrences. Adam's epsilon is 1e-12: gradients of a loss near its bound
     are small, and the usual 1e-8 would shorten their steps.
 
+    Source: chapter 2, "Loss of a language model"; chapter 11.
+
     Args:
         model: made by `build_model` from the same labels; trained in place.
         labels: the soft labels.

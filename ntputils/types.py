@@ -5,10 +5,6 @@ Shapes follow one law: words by contexts, `V x m`.
 
 from __future__ import annotations
 
-import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ._hints import ArrayLike, MatrixLike, PathLike, Tokenizer
+from ._npz import load_npz, save_npz
 
 UNK = "<unk>"
 
@@ -25,38 +22,6 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     """Returns the array itself, made read-only."""
     array.setflags(write=False)
     return array
-
-
-def _save_npz(path: PathLike, kind: str, **arrays: ArrayLike) -> Path:
-    """Writes one `.npz` to a temporary file beside `path`, then renames it: never half a file."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, kind=kind, **arrays)  # type: ignore[arg-type]  # taken for its own options
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # a temporary file is for its owner alone; a saved one follows the umask
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _load_npz(path: PathLike, kind: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Reads a file that `_save_npz` wrote; a ValueError names what is wrong with any other."""
-    try:
-        with open(path, "rb") as file:
-            arrays = dict(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"path: cannot read {str(path)!r} as a saved {kind} ({error})") from error
-    found = str(arrays.get("kind", "nothing that names itself"))
-    if found != kind:
-        raise ValueError(f"path: {str(path)!r} holds {found}, not a saved {kind}")
-    if missing := [name for name in names if name not in arrays]:
-        raise ValueError(f"path: {str(path)!r} is a saved {kind} without its {', '.join(missing)}")
-    return arrays
 
 
 def _integers(name: str, values: object, dtype: type, ndim: int) -> np.ndarray:
@@ -74,6 +39,8 @@ def _integers(name: str, values: object, dtype: type, ndim: int) -> np.ndarray:
 class Corpus:
     """A text after tokenization: ids, the vocabulary they point into, and where documents end.
 
+    Source: chapter 1.
+
     Attributes:
         tokens: token ids, shape (n,), int32, each in [0, V).
         vocab: the V distinct tokens, in order of falling count, ties by code point.
@@ -83,6 +50,7 @@ class Corpus:
         licence: under what terms.
 
     Raises:
+        TypeError: tokens or documents that are not integers with one axis.
         ValueError: no tokens; ids outside the vocabulary; documents out of order; lengths that differ.
 
     >>> corpus = Corpus.from_text("the cat sat. the cat ran.")
@@ -119,7 +87,7 @@ class Corpus:
 
         Args:
             text: any text.
-            tokenizer: `"words"`, `"characters"`, or a function from one document (str) to a list of tokens (str).
+            tokenizer: `"words"`, `"characters"`, `"bpe-64"`, or a function from one document (str) to a list of tokens (str).
             name: a short name for the corpus.
             source: where the text comes from.
             licence: under what terms.
@@ -151,6 +119,15 @@ class Corpus:
     def head(self, tokens: int) -> Corpus:
         """The first `tokens` tokens as a corpus of its own, with the same vocabulary (so ids keep their meaning).
 
+        Args:
+            tokens: how many, at least 1; all of them where there are fewer.
+
+        Returns:
+            The shorter corpus.
+
+        Raises:
+            ValueError: `tokens` is below 1.
+
         >>> Corpus.from_text("a b a c").head(2).tokens.tolist()
         [0, 1]
         """
@@ -159,21 +136,47 @@ class Corpus:
         return Corpus(self.tokens[:tokens], self.vocab, self.doc_ids[:tokens], self.name, self.source, self.licence)
 
     def save(self, path: PathLike) -> Path:
-        """Saves to one `.npz` file; `Corpus.load` reads it back."""
+        """Saves to one `.npz` file; `Corpus.load` reads it back.
+
+        Args:
+            path: where; the file is written beside it first and then renamed, so there is never half a file.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: a token of the vocabulary has a line break in it.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Corpus.from_text("to be or not to be").save(f"{folder}/hamlet.npz").name
+        'hamlet.npz'
+        """
         text = np.frombuffer("\n".join(self.vocab).encode(), dtype=np.uint8)
         if any("\n" in word for word in self.vocab):
             raise ValueError("vocab: got a token with a line break, which a saved corpus cannot hold")
         meta = np.array([self.name, self.source, self.licence])
-        return _save_npz(path, kind="Corpus", tokens=self.tokens, doc_ids=self.doc_ids, vocab=text, meta=meta)
+        return save_npz(path, kind="Corpus", tokens=self.tokens, doc_ids=self.doc_ids, vocab=text, meta=meta)
 
     @classmethod
     def load(cls, path: PathLike) -> Corpus:
         """Reads what `save` wrote.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The corpus as it was.
+
         Raises:
             ValueError: the file cannot be read, or holds something else.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Corpus.load(Corpus.from_text("to be or not to be").save(f"{folder}/hamlet.npz")).vocab
+        ('be', 'to', 'not', 'or')
         """
-        arrays = _load_npz(path, "Corpus", ("tokens", "vocab", "doc_ids", "meta"))
+        arrays = load_npz(path, "Corpus", ("tokens", "vocab", "doc_ids", "meta"))
         vocab = tuple(arrays["vocab"].tobytes().decode().split("\n"))
         return cls(arrays["tokens"], vocab, arrays["doc_ids"], *map(str, arrays["meta"]))
 
@@ -185,14 +188,18 @@ class SoftLabels:
     Column j of `P` is the distribution of the next token after context j; its support is the set of tokens that
     followed at least once. `pi` says how often each context occurs.
 
+    Source: chapter 1, "Soft labels" and "Support"; Thrampoulidis (2024).
+
     Attributes:
         P: conditional probabilities, sparse (V, m) `csc_array` of float64, columns sum to 1.
         pi: context frequencies, shape (m,), positive, sum 1.
         vocab: the V tokens that can come next.
         contexts: the m contexts: ids of shape (m, T), where the id V stands for `<unk>`; or m strings.
         n: how many occurrences were counted (0 where that is not known).
+        S: the supports, where `P` is above zero, sparse (V, m) `csc_array` of bool; made from `P`.
 
     Raises:
+        TypeError: contexts that are an array of anything but integers with two axes.
         ValueError: probabilities or frequencies that are negative, not finite or do not sum to 1; a context with no
             next token; lengths that differ.
 
@@ -254,7 +261,23 @@ class SoftLabels:
     def from_tokens(cls, tokens: Corpus | ArrayLike, *, context_length: int, vocab_size: int | None = None,
                     doc_ids: ArrayLike | None = None, max_contexts: int | None = None, min_count: int = 1,
                     min_support: int = 1) -> SoftLabels:
-        """Counts the contexts of a token sequence: see `ntputils.contexts.count_contexts`.
+        """Counts the contexts of a token sequence, as `count_contexts` does.
+
+        Args:
+            tokens: a `Corpus`, token ids >= 0, (n,), or a sequence of strings, (n,).
+            context_length: T, how many tokens make a context.
+            vocab_size: keeps only so many tokens; the rest become `<unk>`.
+            doc_ids: the document of each token, (n,): no context crosses a change. A `Corpus` brings its own.
+            max_contexts: keeps only so many contexts, the most frequent.
+            min_count: keeps only contexts with so many occurrences.
+            min_support: keeps only contexts with so many distinct next tokens.
+
+        Returns:
+            Soft labels of V tokens and m contexts, with contexts of shape (m, T).
+
+        Raises:
+            TypeError: tokens or doc_ids that are not integers with one axis (or strings); numbers that are not whole.
+            ValueError: no tokens; a token id below zero; numbers below 1; lengths that differ; no context left.
 
         >>> SoftLabels.from_tokens([0, 1, 0, 2, 0, 1], context_length=1).P.toarray().round(2).tolist()
         [[0.0, 1.0, 1.0], [0.67, 0.0, 0.0], [0.33, 0.0, 0.0]]
@@ -268,6 +291,20 @@ class SoftLabels:
     def from_text(cls, text: str, *, context_length: int, tokenizer: Tokenizer = "words",
                   vocab_size: int | None = None, **filters: int) -> SoftLabels:
         """Tokenizes a text and counts its contexts: `Corpus.from_text`, then `from_tokens`.
+
+        Args:
+            text: any text.
+            context_length: T, how many tokens make a context.
+            tokenizer: `"words"`, `"characters"`, `"bpe-64"`, or a function from one document (str) to a list of tokens (str).
+            vocab_size: keeps only so many tokens, the most frequent; the rest become `<unk>`.
+            **filters: `max_contexts`, `min_count` and `min_support`, as in `from_tokens`.
+
+        Returns:
+            Soft labels of V tokens and m contexts, with contexts of shape (m, T).
+
+        Raises:
+            TypeError: `text` is no string, or the tokenizer is unknown; numbers that are not whole.
+            ValueError: no token; no context left; numbers below 1.
 
         >>> SoftLabels.from_text("to be or not to be", context_length=1).vocab
         ('be', 'to', 'not', 'or')
@@ -332,13 +369,20 @@ class SoftLabels:
 
     @property
     def support_sizes(self) -> np.ndarray:
-        """How many distinct tokens followed each context: k_j, shape (m,)."""
+        """How many distinct tokens followed each context: k_j, shape (m,).
+
+        >>> SoftLabels.from_counts([[3, 0], [1, 2]]).support_sizes.tolist()
+        [2, 1]
+        """
         return np.diff(self.P.indptr)
 
     def entropy(self) -> float:
         """The conditional entropy of the next token, in nats: the lower bound of the next-token loss.
 
-        H = - sum_j pi_j sum_{z in S_j} p_zj log p_zj (T24, Section 2).
+        H = - sum_j pi_j sum_{z in S_j} p_zj log p_zj (chapter 1, "Entropy bound").
+
+        Returns:
+            The entropy, nats, at least 0.
 
         >>> SoftLabels.from_counts([[1, 0], [1, 2]]).entropy() == 0.5 * np.log(2)
         np.True_
@@ -365,7 +409,10 @@ class SoftLabels:
         """Keeps some of the contexts, over the tokens that follow these; `pi` is renormalised, contexts become strings.
 
         Args:
-            columns: the numbers of the contexts to keep, in the order wanted, integers in [0, m), one axis.
+            columns: the numbers of the contexts to keep, in the order wanted, integers from 0 to m - 1, (kept,).
+
+        Returns:
+            Soft labels of the contexts kept; `n` is what they have of the occurrences.
 
         Raises:
             TypeError: `columns` are not integers with one axis.
@@ -385,7 +432,17 @@ class SoftLabels:
                           tuple(self.context(j) for j in columns), int(np.rint(pi.sum() * self.n)))
 
     def context(self, j: int) -> str:
-        """Context j as a readable string."""
+        """Context j as a readable string.
+
+        Args:
+            j: the number of the context, its column in `P`.
+
+        Returns:
+            Its tokens with spaces between them, `<unk>` for those outside the vocabulary.
+
+        >>> SoftLabels.from_text("to be or not to be", context_length=2).context(0)
+        'be or'
+        """
         if isinstance(self.contexts, tuple):
             return str(self.contexts[j])
         return " ".join(self.vocab[i] if i < self.V else UNK for i in self.contexts[j])
@@ -393,12 +450,27 @@ class SoftLabels:
     # --- kept --------------------------------------------------------------------------------------------------
 
     def save(self, path: PathLike) -> Path:
-        """Saves to one `.npz` file; `SoftLabels.load` reads it back, bit for bit."""
+        """Saves to one `.npz` file; `SoftLabels.load` reads it back, bit for bit.
+
+        Args:
+            path: where; the file is written beside it first and then renamed, so there is never half a file.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: a token, or a context that is a string, has a line break in it.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     SoftLabels.from_counts([[3, 0], [1, 2]]).save(f"{folder}/labels.npz").name
+        'labels.npz'
+        """
         strings = self.contexts if isinstance(self.contexts, tuple) else None
         if any("\n" in word for word in self.vocab + (strings or ())):
             raise ValueError("vocab: got a token or context with a line break, which a saved file cannot hold")
         contexts = self.contexts if strings is None else np.frombuffer("\n".join(strings).encode(), np.uint8)
-        return _save_npz(path, kind="SoftLabels", data=self.P.data, indices=self.P.indices, indptr=self.P.indptr,
+        return save_npz(path, kind="SoftLabels", data=self.P.data, indices=self.P.indices, indptr=self.P.indptr,
                          pi=self.pi, vocab=np.frombuffer("\n".join(self.vocab).encode(), np.uint8),
                          contexts=contexts, n=np.int64(self.n))
 
@@ -406,10 +478,21 @@ class SoftLabels:
     def load(cls, path: PathLike) -> SoftLabels:
         """Reads what `save` wrote.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The soft labels as they were.
+
         Raises:
             ValueError: the file cannot be read, or holds something else.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     SoftLabels.load(SoftLabels.from_counts([[3, 0], [1, 2]]).save(f"{folder}/labels.npz")).P.toarray().tolist()
+        [[0.75, 0.0], [0.25, 1.0]]
         """
-        a = _load_npz(path, "SoftLabels", ("data", "indices", "indptr", "pi", "vocab", "contexts", "n"))
+        a = load_npz(path, "SoftLabels", ("data", "indices", "indptr", "pi", "vocab", "contexts", "n"))
         vocab = tuple(a["vocab"].tobytes().decode().split("\n"))
         contexts = a["contexts"]
         strings = tuple(contexts.tobytes().decode().split("\n")) if contexts.ndim == 1 else None

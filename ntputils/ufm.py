@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ._hints import PathLike
+from ._npz import load_npz, save_npz
 from .path import PathPoint, _bar, lambda_max, optimality_gap, regularization_path
 from .theory import _columns
-from .types import SoftLabels, _load_npz, _save_npz
+from .types import SoftLabels
 
 __all__ = ["PathPoint", "Trajectory", "lambda_max", "optimality_gap", "regularization_path", "train_ufm"]
 
@@ -25,15 +26,22 @@ __all__ = ["PathPoint", "Trajectory", "lambda_max", "optimality_gap", "regulariz
 class Trajectory:
     """What training did, on a schedule of snapshots.
 
+    Source: chapter 2, "Unconstrained features model"; chapter 12.
+
     Attributes:
         steps: the step of each snapshot, (snapshots,), rising from 0.
         W: word vectors, (snapshots, V, d).
         H: context vectors, (snapshots, d, m).
         loss: the loss CE at each snapshot, nats, without the ridge, (snapshots,).
-        settings: what training was asked to do.
+        settings: what training was asked to do, by name.
 
     Raises:
         ValueError: shapes that do not belong together.
+
+    >>> run = train_ufm(SoftLabels.from_counts([[1, 0], [0, 1]]), d=2, steps=100, lr=1.0, rng=np.random.default_rng(0),
+    ...                 snapshots=[10, 100])
+    >>> run.steps.tolist(), run.W.shape, run.H.shape, run.settings["lr"]
+    ([0, 10, 100], (3, 2, 2), (3, 2, 2), 1.0)
     """
 
     steps: np.ndarray
@@ -51,18 +59,43 @@ class Trajectory:
             raise ValueError(f"H: got vectors of length {self.H.shape[1]}, want {self.W.shape[2]}, as in W")
 
     def save(self, path: PathLike) -> Path:
-        """Saves to one `.npz` file; `Trajectory.load` reads it back."""
-        return _save_npz(path, kind="Trajectory", steps=self.steps, W=self.W, H=self.H, loss=self.loss,
+        """Saves to one `.npz` file; `Trajectory.load` reads it back.
+
+        Args:
+            path: where; the file is written beside it first and then renamed, so there is never half a file.
+
+        Returns:
+            The path.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> run = train_ufm(SoftLabels.from_counts([[1, 0], [0, 1]]), d=2, steps=9, lr=1.0, rng=np.random.default_rng(0))
+        >>> with TemporaryDirectory() as folder:
+        ...     run.save(f"{folder}/run.npz").name
+        'run.npz'
+        """
+        return save_npz(path, kind="Trajectory", steps=self.steps, W=self.W, H=self.H, loss=self.loss,
                          settings=json.dumps(self.settings))
 
     @classmethod
     def load(cls, path: PathLike) -> Trajectory:
         """Reads what `save` wrote.
 
+        Args:
+            path: the file.
+
+        Returns:
+            The trajectory as it was.
+
         Raises:
             ValueError: the file cannot be read, or holds something else.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> run = train_ufm(SoftLabels.from_counts([[1, 0], [0, 1]]), d=2, steps=9, lr=1.0, rng=np.random.default_rng(0))
+        >>> with TemporaryDirectory() as folder:
+        ...     bool((Trajectory.load(run.save(f"{folder}/run.npz")).loss == run.loss).all())
+        True
         """
-        a = _load_npz(path, "Trajectory", ("steps", "W", "H", "loss", "settings"))
+        a = load_npz(path, "Trajectory", ("steps", "W", "H", "loss", "settings"))
         return cls(a["steps"], a["W"], a["H"], a["loss"], json.loads(str(a["settings"])))
 
 
@@ -87,6 +120,9 @@ def train_ufm(labels: SoftLabels, *, d: int, steps: int, lr: float, rng: np.rand
 
     A step of gradient descent is W <- W - lr (grad CE H' + ridge W), H <- H - lr (W' grad CE + ridge H), both
     from the same point. Adam uses beta = (0.9, 0.999), epsilon = 1e-8.
+
+    Source: chapter 2, "Unconstrained features model" and "Gradient"; Zhao et al. (2024); Kingma and Ba (2015) for
+    Adam.
 
     Args:
         labels: the soft labels.

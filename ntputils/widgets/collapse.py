@@ -100,11 +100,14 @@ class CollapseWidget(anywidget.AnyWidget):
     coloured by support. The axes are the two largest growing directions and the largest of the others, at the
     smallest ridge.
 
+    Source: chapter 6, "Scatter stays bounded" and "Collapse ratio".
+
     Args:
         labels: the problem to show, with 2 to 8 distinct supports; by default three small ones from
             TinyStories.
         lambdas: the ridges, above 0; by default 17 from 1e-2 to 1e-10.
         rank: how many directions the projection keeps; by default as many as grow.
+        **kwargs: `world` and `step`, where to begin.
 
     Attributes:
         worlds: the problems that can be chosen.

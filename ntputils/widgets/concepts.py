@@ -53,11 +53,14 @@ class ConceptsWidget(anywidget.AnyWidget):
     is in units of the root mean square over all words, or contexts, of the text; the strength of an item in its orthant
     is the smallest of its scores on the chosen concepts, without sign.
 
+    Source: chapter 17, "Concepts and orthants"; Zhao and Thrampoulidis (2025).
+
     Args:
         labels: one problem, or several by name; by default the simplified TinyStories.
         concepts: how many concepts to offer, at most 12.
         words: how many words to show, those that the concepts describe best (the largest sums of squared scores).
         contexts: how many contexts.
+        **kwargs: `world`, `chosen` and `tol`, where to begin.
 
     Attributes:
         worlds: the problems with their concepts, as plain values.

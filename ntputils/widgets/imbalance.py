@@ -34,6 +34,8 @@ class ImbalanceWidget(anywidget.AnyWidget):
     The page draws the limit in closed form, along a plane, and the cosines of all pairs. Where a state does not fit
     together it makes it fit: fewer frequent words than words.
 
+    Source: chapter 20; Thrampoulidis et al. (2022); Fang et al. (2021).
+
     Attributes:
         V: words, 3 to 24.
         majority: how many of them are frequent, 1 to V - 1.

@@ -36,6 +36,14 @@ class MomentCurveWidget(anywidget.AnyWidget):
 
     The page computes everything; in a live notebook the state is shared with Python.
 
+    Source: chapter 10, "Twice the largest support is enough" and "The price of the moment curve".
+
+    Args:
+        V: how many words to begin with.
+        d: how many dimensions.
+        support: the words of the support.
+        **kwargs: what any widget takes.
+
     Attributes:
         V: how many words stand on the circle, at equal angles, 3 to 16 and more than d.
         d: the number of dimensions, even, 2 to 8; a support has at most k = d/2 words.

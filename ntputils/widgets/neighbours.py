@@ -62,16 +62,19 @@ def _whole(W: np.ndarray, dimensions: int) -> np.ndarray:
 class NeighboursWidget(anywidget.AnyWidget):
     """Shows the words nearest to a word, by cosine, under several geometries side by side.
 
-    Words that stand in several lists are marked with the number of lists. Pick a word, type one, or press one in a list to go to
-    it. The page gets the vectors, reduced to their leading `dimensions` directions and rounded to 8 bits, and computes
-    cosines and lists from them; `error` is the largest difference that this makes to any cosine. Rounding costs about a
-    hundredth; reducing can cost much more, where no direction is small.
+    Words that stand in several lists are marked with the number of lists. Pick a word, type one, or press one in a list to
+    go to it. The page gets the vectors, reduced to their leading `dimensions` directions and rounded to 8 bits, and
+    computes cosines and lists from them; `error` is the largest difference that this makes to any cosine. Rounding costs
+    about a hundredth; reducing can cost much more, where no direction is small.
+
+    Source: chapter 18.
 
     Args:
         vocab: the words, each once.
         geometries: one to nine sets of word vectors by name, each (V, d), a word a row; dimensions may differ.
         examples: words to start from, as buttons.
         dimensions: how many directions of each geometry the page gets, at most.
+        **kwargs: `word` and `count`, where to begin.
 
     Attributes:
         words: the words.
@@ -79,6 +82,7 @@ class NeighboursWidget(anywidget.AnyWidget):
         dims: their dimensions in the page.
         packed: their vectors.
         error: the largest error of a cosine in the page.
+        examples: words to start from, as buttons.
         word: the word whose neighbours are shown; the first example, or the first word.
         count: how many neighbours a list has, 1 to 20.
 

@@ -60,6 +60,13 @@ class PathPlayerWidget(anywidget.AnyWidget):
     The paths are computed and certified in Python when the widget is made, and travel with the page; parts,
     angles and probabilities are computed in the page.
 
+    Source: chapter 5, "The regularisation path" and "The path identity".
+
+    Args:
+        labels: one problem, or several by name; by default one context with three words.
+        lambdas: the ridges, above 0; by default 46 from 0.1 to 1e-10.
+        **kwargs: `world` and `stop`, where to begin.
+
     Attributes:
         worlds: the problems with their paths, as plain values.
         world: which problem is shown.

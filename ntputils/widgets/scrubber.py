@@ -162,6 +162,8 @@ class TrainingScrubber(anywidget.AnyWidget):
     Rounding moves a vector by at most 1/4000 of its length; trained vectors by at most 1/200, where they have more than
     100,000 entries. That moves correlations by less than 1/1000 wherever it was measured.
 
+    Source: chapter 12; Zhao et al. (2024).
+
     Args:
         labels: the soft labels that all runs were trained on.
         runs: one to eight runs by the name of the model; they may differ in dimension and in their steps.
@@ -171,6 +173,7 @@ class TrainingScrubber(anywidget.AnyWidget):
         per_support: how many contexts of a support, at most.
         supports: how many supports, at most.
         snapshots: how many snapshots of a run, at most; those kept are evenly spread over those there.
+        **kwargs: `run`, `snapshot`, `view` and `against`, where to begin.
 
     Attributes:
         world: what is shown: contexts, words, supports, entropy.
@@ -271,7 +274,13 @@ class TrainingScrubber(anywidget.AnyWidget):
             view: "contexts", "words" or "logits".
 
         Returns:
-            (contexts, contexts), (words, words) or (words, contexts).
+            Cosines, (contexts, contexts) or (words, words), or logits, nats, (words, contexts).
+
+        >>> from ntputils import train_ufm
+        >>> labels = SoftLabels.from_counts([[1, 0, 2], [0, 1, 1], [0, 1, 0]])
+        >>> run = train_ufm(labels, d=3, steps=9, lr=2.0, rng=np.random.default_rng(0), snapshots=2)
+        >>> TrainingScrubber(labels, {"free vectors": run}).matrix(np.eye(6), "logits").tolist()       # at right angles
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
         """
         W, H = np.split(X, [len(self.world["words"])])
         return center(W @ H.T) if view == "logits" else cosine_matrix((H if view == "contexts" else W).T)

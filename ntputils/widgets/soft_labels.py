@@ -46,6 +46,8 @@ class SoftLabelsWidget(anywidget.AnyWidget):
     that `labels()` gives the same problem as a `SoftLabels`. Of a longer text the page counts the first 5,000
     words.
 
+    Source: chapter 1, "Soft labels" and "Support".
+
     Attributes:
         text: the text; a blank line or `<|endoftext|>` ends a document.
         context_length: how many words a context has, 1 to 8.

@@ -71,8 +71,16 @@ class SupportGridWidget(anywidget.AnyWidget):
     The page computes everything; in a live notebook the grid and the names are shared with Python, so that
     `solution()` solves the same problem.
 
+    Source: chapter 4, "NTP-SVM"; Zhao et al. (2024).
+
+    Args:
+        S: supports to begin with, dense or sparse, boolean or 0/1, (V, m), V and m at most 12; by default a tree.
+        tokens: V names.
+        contexts: m names.
+        **kwargs: what any widget takes.
+
     Attributes:
-        S: supports, tokens by contexts, 0 and 1; at most 12 by 12. An array is taken too.
+        S: supports, V lists of m numbers, 0 and 1.
         tokens: names of the tokens; those that are missing are numbered.
         contexts: names of the contexts; those that are missing are numbered.
 
@@ -110,6 +118,12 @@ class SupportGridWidget(anywidget.AnyWidget):
     def preset(cls, name: str) -> SupportGridWidget:
         """The widget with a grid of `PRESETS`: tree, pairs, failure, pentagon, windows or fano.
 
+        Args:
+            name: of the grid.
+
+        Returns:
+            The widget.
+
         Raises:
             ValueError: no preset has that name.
 
@@ -132,7 +146,14 @@ class SupportGridWidget(anywidget.AnyWidget):
         return S
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The names of the tokens and of the contexts, those that are missing filled in as the page does."""
+        """The names of the tokens and of the contexts, those that are missing filled in as the page does.
+
+        Returns:
+            V names and m names.
+
+        >>> SupportGridWidget([[1, 0], [0, 1]], tokens=["sat"]).names()
+        (('sat', 't2'), ('c1', 'c2'))
+        """
         def fill(names: list[str], count: int, kind: str) -> tuple[str, ...]:
             return tuple(names[k] if k < len(names) and names[k] else f"{kind}{k + 1}" for k in range(count))
 

@@ -33,6 +33,8 @@ class SymmetricWidget(anywidget.AnyWidget):
     next word, half of the words follow R contexts each and the others one. The page makes a state that does not fit
     together fit: k below V, and an even V of at least four in mode "step".
 
+    Source: chapter 7, "Flat worlds" and "Star worlds"; Zhao et al. (2024).
+
     Attributes:
         mode: "subsets" or "step".
         V: words, 3 to 10.
