@@ -800,7 +800,8 @@ claim("10.10", worst)
 #
 # Twelve contexts with one support of five out of eight tokens, random probabilities. Rank-one logits are feasible; the
 # log-odds span four dimensions. If zero is in the interior of their hull, five are needed. (In general position it is, if it
-# is in the hull at all; a linear programme decides.)
+# is in the hull at all; a linear programme decides. Were it outside, four would do, but only as words grow, and training as
+# long as this would not come to within $10^{-6}$.)
 
 # %%
 counts = np.zeros((8, 12))

@@ -37,7 +37,7 @@ def scatter(point, labels):
 
 
 def random_world(seed):
-    """Repeated supports, sometimes full ones and doubled words; contexts up to some hundred times as frequent as others."""
+    """Repeated supports, sometimes full ones and doubled words; contexts much more frequent than others."""
     rng = np.random.default_rng(seed)
     V, u = rng.integers(3, 6), rng.integers(2, 4)
     S = rng.random((V, u)) < 0.5
@@ -159,7 +159,8 @@ def test_on_another_text_growth_does_not_find_the_subspace_and_the_rank_of_the_s
     _, supports, _ = text.merge_supports()
     path = regularization_path(text, np.geomspace(1e-3, 1e-10, 8), tol=1e-8)
     early, late = (np.linalg.svd(path[k].L, compute_uv=False) for k in (3, 7))
-    growing, rank = np.sum((late > 1.5 * early) & (late > 0.5)), np.linalg.matrix_rank(solve_ntp_svm(text.S).L, tol=1e-3)
+    growing = np.sum((late > 1.5 * early) & (late > 0.5))
+    rank = np.linalg.matrix_rank(solve_ntp_svm(text.S).L, tol=1e-3)
 
     def gain(r):
         H = path[-1].H

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from ntputils import (SoftLabels, all_subsets, centered_support, cyclic_windows, fano_plane, factor, flat_world, from_sets,
-                      lambda_max, one_hot, regularization_path, separations, solve_ntp_svm, star_gram, star_weights,
-                      step_geometry)
+from ntputils import (SoftLabels, all_subsets, centered_support, cyclic_windows, fano_plane, factor, flat_world,
+                      from_sets, lambda_max, one_hot, regularization_path, separations, solve_ntp_svm, star_gram,
+                      star_weights, step_geometry)
 
 
 def root(A):
@@ -56,7 +56,8 @@ def test_flat_worlds_have_the_angles_of_the_theorem_at_the_solvers_own_solution(
         assert np.abs(cosines - (V * shared - k * sizes) / np.sqrt(k * (V - k) * sizes * (V - sizes))).max() < 1e-4
 
 
-@pytest.mark.parametrize("S", [np.ones((3, 2)), [[1, 1], [1, 1], [0, 1]], [[1], [1], [0]]], ids=["full", "equal rows", "one context"])
+@pytest.mark.parametrize("S", [np.ones((3, 2)), [[1, 1], [1, 1], [0, 1]], [[1], [1], [0]]],
+                         ids=["full", "equal rows", "one context"])
 def test_worlds_with_tokens_that_nothing_tells_apart_are_not_flat(S):
     assert flat_world(S) is None and star_weights(S) is None
 
@@ -149,8 +150,9 @@ def test_the_plain_sum_explains_a_context_just_where_the_spectrum_is_flat(S, exa
     assert (share > 1 - 1e-6) == exact
 
 
-@pytest.mark.parametrize("first, second, product", [("0 012 013 023", "01 02 03 0123", lambda S: S @ S.T),
-                                                    ("0 12 13 23", "0 12 13 14", lambda S: S.T @ S)], ids=["SS'", "S'S"])
+@pytest.mark.parametrize("first, second, product", [
+    ("0 012 013 023", "01 02 03 0123", lambda S: S @ S.T), ("0 12 13 23", "0 12 13 14", lambda S: S.T @ S)],
+    ids=["SS'", "S'S"])
 def test_equal_gram_matrices_with_different_norms_are_proved_by_a_bound_on_either_side(first, second, product):
     S, T = (from_sets([map(int, s) for s in text.split()], 5).astype(int) for text in (first, second))
     assert (product(S) == product(T)).all()

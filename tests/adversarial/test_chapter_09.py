@@ -1,12 +1,12 @@
-"""Chapter 9 under attack: other names and multiplicities, degenerate supports, larger faces, other probabilities and weights."""
+"""Chapter 9 under attack: names and multiplicities, degenerate supports, larger faces, other probabilities."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from ntputils import (SoftLabels, centered_support, cyclic_windows, from_sets, is_unique, lambda_max, one_hot, optimal_face,
-                      optimality_gap, project_F_perp, regularization_path, solve_ntp_svm)
+from ntputils import (SoftLabels, centered_support, cyclic_windows, from_sets, is_unique, lambda_max, one_hot,
+                      optimal_face, optimality_gap, project_F_perp, regularization_path, solve_ntp_svm)
 
 PHI = (1 + 5**0.5) / 2
 S5 = cyclic_windows(5, 2)
@@ -33,8 +33,9 @@ def test_the_pentagon_has_several_solutions_under_other_names_with_many_copies_a
         assert np.abs(verdict.pair[0] - verdict.pair[1]).max() > 0.3
 
 
-@pytest.mark.parametrize("S", [np.ones((3, 2)), [[1], [0]], [[1, 1, 0], [0, 0, 1]], np.eye(5)[:, [0] * 4], one_hot([1000, 1, 1]),
-                               np.arange(12)[:, None] <= np.arange(11), np.vstack([S5, np.zeros((1, 5))]),
+@pytest.mark.parametrize("S", [np.ones((3, 2)), [[1], [0]], [[1, 1, 0], [0, 0, 1]], np.eye(5)[:, [0] * 4],
+                               one_hot([1000, 1, 1]), np.arange(12)[:, None] <= np.arange(11),
+                               np.vstack([S5, np.zeros((1, 5))]),
                                np.repeat(S5, (1000, 1, 1, 1, 1), axis=1)],
                          ids=["all full", "V = 2, m = 1", "V = 2", "one support", "uneven", "a chain", "a silent token",
                               "a lopsided pentagon"])
@@ -172,7 +173,8 @@ def far_margin(p, R, V=9):
     return 2 * gaps[(V - k) // 2] / (gaps[0] + gaps[-1])
 
 
-@pytest.mark.parametrize("p", [(0.4, 0.1, 0.3, 0.2), (0.21, 0.27, 0.13, 0.39), (0.26, 0.25, 0.34, 0.15), (0.21, 0.15, 0.49, 0.15)])
+@pytest.mark.parametrize("p", [(0.4, 0.1, 0.3, 0.2), (0.21, 0.27, 0.13, 0.39), (0.26, 0.25, 0.34, 0.15),
+                               (0.21, 0.15, 0.49, 0.15)])
 def test_other_probabilities_select_the_point_that_the_theorem_names_though_not_from_the_first_ridge_on(p):
     wanted = 1 + energy_minimum(p)
     misses = [abs(far_margin(p, R) - wanted) for R in (600, 1200, 2400)]
