@@ -16,7 +16,8 @@
 # (ch-counting)=
 # # Counting models
 #
-# Before language models there were counts. Tabulate which word stood beside which, take a logarithm, factor the
+# Before language models there were counts. That what stands around a word tells its use is older than either
+# {cite}`harris1954distributional,firth1957synopsis`. Tabulate which word stood beside which, take a logarithm, factor the
 # table, and words of similar use have similar vectors. Levy and Goldberg showed that word2vec does this implicitly
 # {cite}`levy2014neural`, and the authors of the paper see in their own result for next-token prediction what that one was for static vectors. What is new in it? This chapter gives the *same counts* to
 # PPMI, SGNS and GloVe, to the proxy, to $L^{\mathrm{mm}}$ and to a trained table of vectors, and compares.
@@ -139,11 +140,11 @@ claim("18.1", np.abs(project_F(with_frequency, S).toarray() - L_in).max())
 # :label: prop-smoothing
 #
 # Let $p^{(\epsilon)}_{zj} = (N_{zj}+\epsilon)/(n_j + V\epsilon)$, and let $\bar a_j$ be the mean of $\log(N_{zj}+\epsilon)$
-# over the support of context $j$. For every $\epsilon > 0$
+# over the support of context $j$. For every $\epsilon > 0$,
 #
 # $$ P_V\log p^{(\epsilon)} = L^{\mathrm{in}}_\epsilon + \tilde S\,\mathrm{diag}\big(\log\tfrac1\epsilon + \bar a_j\big), $$
 #
-# where $L^{\mathrm{in}}_\epsilon$ is $\log(N+\epsilon)$ centred within supports, and tends to $L^{\mathrm{in}}$. Hence
+# where $L^{\mathrm{in}}_\epsilon$ is $\log(N+\epsilon)$ centred within supports, and tends to $L^{\mathrm{in}}$. Hence, if $\epsilon < 1$ and not every support is full,
 # $P_V\log p^{(\epsilon)}/\log\frac1\epsilon$ is at relative distance $c/\log\frac1\epsilon$ from the proxy, up to $O(\epsilon)$ in $c$, with
 #
 # $$ c = \lVert P_V(S\circ\log N)\rVert_F / \lVert\tilde S\rVert_F . $$
@@ -513,7 +514,7 @@ claim("18.18", simlex.r[at["window"]] - simlex.r[at["PPMI"]])
 
 # %% [markdown]
 # No. Both claims fail, and no geometry does better: on SimLex all nine are on the wrong side of zero, one of them by more than its interval, and no two of
-# them differ. What goes wrong shows in the pairs that PPMI has far nearer than people do.
+# them differ. (With the chapters halved otherwise some are on the right side, within chance too, and a pair may differ.) What goes wrong shows in the pairs that PPMI has far nearer than people do.
 
 # %%
 pairs = similarity_ratings("simlex", labels.vocab)
@@ -525,7 +526,7 @@ HTML("; ".join(f"{labels.vocab[a]}, {labels.vocab[b]}" for a, b in worst))
 
 # %% [markdown]
 # *Nearer than they should be.* Two words before the next one make a slot, and opposites fit the same slot. SimLex was made to rate them low. Counting both sides, the
-# control, brings the correlation to the right side of zero, still within chance; with *relatedness*, on eighteen pairs, it agrees well. So much of this null
+# control, brings the correlation to the right side of zero for most halves of the chapters, and always within chance; with *relatedness*, on eighteen pairs, it agrees well. So much of this null
 # is in the question: what may follow the same two words is not what people call similar, in whichever geometry.
 #
 # Analogies {cite}`mikolov2013linguistic`, "man is to woman as king is to what?", answered by the word whose cosine with $b-a+c$ is largest. The set has
@@ -640,14 +641,16 @@ claim("18.16", near["proxy"] - near["PPMI"])
 # %% [markdown]
 # The contexts of the proxy do know something; those of PPMI no less. The squares say more. Off the supports all logits of the proxy are equal, column by column: at full rank its area is one half. Two things
 # make them differ. One is the nuclear norm: $L^{\mathrm{mm}}$ at full rank orders its zeros, though nothing in their own column tells them apart (Claim 18.15); what does
-# is the other contexts. (No theorem says that it has to be the right order: for supports that are random within groups of words it is the wrong one, as this chapter's tests show.) This also answers the reviewer who found that $L^{\mathrm{mm}}$ "places uniform weights on all terms": on the supports, yes. The other is rank: cut to a few
+# is the other contexts. (No theorem says that it has to be the right order: for supports that are random within groups of words it is the wrong one, as this chapter's tests show.) This also answers the reviewer who found that a matrix of the theory (which, the public record has lost) "places uniform weights on all terms": if it is $L^{\mathrm{mm}}$, on the supports, yes. The other is rank: cut to a few
 # directions, the proxy and $L^{\mathrm{mm}}$ foretell better by their logits than by their neighbours. The vectors trained on the loss are best at it. So few dimensions are
 # not only a constraint ({ref}`ch-narrow`). They turn zeros into guesses.
 #
 # ## Sums of what?
 #
-# A reviewer sees no more in the paper's geometry than "averages of word embeddings". {ref}`ch-architecture` takes that up for encoders that read. For counts there is an identity: if $W$ and
-# $H$ are the factors of a matrix $A$ by its leading singular triples, $H = (W^\top W)^{-1}W^\top A$: a context *is* a weighted sum of word vectors, whitened, with column $j$ of $A$ for
+# A reviewer sees no more in the paper's geometry than "averages of word embeddings", and names three accounts of static vectors: where topics change slowly, the length of
+# the sum of two word vectors tells how often the two meet {cite}`arora2016latent`; counts recover the distances of the space that a writer walks through {cite}`hashimoto2016word`; and
+# sums stand for paraphrases as far as PMI adds up {cite}`allen2019analogies`. {ref}`ch-architecture` takes that up for encoders that read. For counts there is an identity: if $W$ and
+# $H$ are the factors of a matrix $A$ by its leading singular triples, none of size zero, $H = (W^\top W)^{-1}W^\top A$: a context *is* a weighted sum of word vectors, whitened, with column $j$ of $A$ for
 # weights. With the proxy all next words weigh the same; with PPMI the surprising ones weigh most. How far does the *plain* average get? A linear map from the
 # average or the sum of its next words, or from the average of its own two, cross-validated over contexts:
 
