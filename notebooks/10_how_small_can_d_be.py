@@ -644,6 +644,7 @@ claim("10.8", max(reached))
 #
 # > the feasibility of NTP-SVM with an additional constraint rank(L)≤d is necessary and sufficient for the model to
 # > reach the entropy lower bound.
+#
 # Their definition may say more; we could read only the sentence. As it stands it is wrong in both directions, and three tokens
 # with two contexts are enough to see each.
 #
@@ -897,6 +898,7 @@ plt.show()
 # *Fourteen contexts of the King James Version. Left: the best excess loss found at each dimension (values below
 # $10^{-8}$ are drawn there). Right: the smallest nuclear norm of feasible logits found at each rank; dashed, the proved lower
 # bound for all ranks. At four dimensions and fewer there are none.*
+#
 # At four dimensions the supports of this text cannot be separated, by proof, and training comes within a hundredth of a nat of the
 # entropy all the same. Whether it would come as near as one likes we do not know.
 # Values at limited rank are the best of a few starts. {prf:ref}`thm-landscape` promises
@@ -1030,6 +1032,7 @@ claim("10.14", min(length for length in largest if largest[length] <= 384))
 #   independent supports it is sufficient, and along a single direction necessary ({prf:ref}`thm-corrected`).
 # - Fourteen real supports needed far fewer dimensions than $2k$; the solutions of forty have hardly a lower rank than those of
 #   random supports of the same sizes.
+#
 # So a large $d$ serves the proof of *where* training goes; the loss reaches its floor without it.
 #
 # **What this chapter does not show.** Where training goes at $d < V - 1$: {ref}`ch-narrow` proves where a vanishing ridge leads, to
