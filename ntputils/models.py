@@ -331,7 +331,7 @@ def build_model(name: str, labels: SoftLabels, *, d: int, seed: int, dtype: torc
 
     Raises:
         KeyError: an unknown name.
-        ValueError: d < 1, heads that do not divide d, contexts of different lengths.
+        ValueError: d < 1, no layer, heads that do not divide d, contexts of different lengths.
 
     >>> labels = SoftLabels.from_text("a b a c", context_length=1)
     >>> model = build_model("transformer", labels, d=8, seed=0, layers=1)
@@ -342,6 +342,8 @@ def build_model(name: str, labels: SoftLabels, *, d: int, seed: int, dtype: torc
         raise KeyError(f"name: got {name!r}, want one of {', '.join(map(repr, MODELS))}")
     if d < 1:
         raise ValueError(f"d: got {d}, want at least 1")
+    if options.get("layers", 1) < 1:
+        raise ValueError(f"layers: got {options['layers']}, want at least 1")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name == "ufm":
