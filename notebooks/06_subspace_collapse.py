@@ -628,7 +628,7 @@ claim("6.11", words[1] / words[0])
 # %% [markdown]
 # ### Without the part of the probabilities
 #
-# There is a second way, which needs no choice of $r$. In the logits, $P_\perp L = L - P_F L$ takes away exactly the part that
+# There is a second way, which needs no choice of $r$. In the logits, $P_\perp L = L - P_{\mathcal F} L$ takes away exactly the part that
 # holds the probabilities ({prf:ref}`prop-split`), and knows nothing but the supports. What is left can be carried back to
 # vectors by the pseudo-inverse of $W$. (It must be cut: a last singular value that is only rounding would be divided by. We
 # cut at a thousandth of the largest.) The table gives the collapse ratio at the smallest ridge, and its slope against the
@@ -651,11 +651,11 @@ for name in seen[0]:
 
 # %% [markdown]
 # All but the first fall about like $1/R^2$: logits even untouched, since they are multiplied by $\sqrt\sigma$ once more than
-# vectors, which favours the growing directions by itself. Removing $F$ gains a constant factor there; for vectors, it gains the
+# vectors, which favours the growing directions by itself. Removing $\mathcal F$ gains a constant factor there; for vectors, it gains the
 # order. That the second way works as well as the first is a measurement; we proved only the first. It is plausible, as
 # $P_\perp L_{:,j}$ has one value on the whole support, and so no component along the difference of twins. Two recipes, then, for
 # the "appropriate subspace": the directions of $\mathbb R^d$ that grow (in the limit, where the solution is unique, those of $W^{\mathrm{mm}}$); or,
-# for logits, the complement of $F$.
+# for logits, the complement of $\mathcal F$.
 #
 # ## Class = next token?
 #
@@ -776,7 +776,9 @@ widget
 # - That part lives in directions that do not grow. In those that do, the collapse is faster by one power of $R$
 #   ({prf:ref}`prop-growing`).
 #
-# **What this chapter does not show.** That logits of equal supports stay within a bounded distance in general: we saw it, and
+# ## What this does not show
+#
+# That logits of equal supports stay within a bounded distance in general: we saw it, and
 # proved it in one class of problems. Anything about plain gradient descent beyond one run. And nothing about unseen contexts: all
 # contexts here are free vectors. A network that reads its context might collapse contexts by their words as well, or fail to
 # collapse them by support. In a long text nearly every long context occurs once, and the supports that are shared are small.

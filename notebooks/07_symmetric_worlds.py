@@ -766,7 +766,9 @@ SymmetricWidget(V=5, k=2)
 #   worlds all next words have equal weights.
 # - In star worlds $SS^\top$ decides the words. In general neither $SS^\top$ nor $S^\top S$ decides even the least norm.
 #
-# **What this chapter does not show.** That real supports are anywhere near symmetric: those of our texts are not. That
+# ## What this does not show
+#
+# That real supports are anywhere near symmetric: those of our texts are not. That
 # angles in training are those of the limit: with unequal counts they approach it, numerically, about as slowly as one
 # over $\log(1/\lambda)$. Which supports have an exact proxy, beyond these: {ref}`chapter 8 <ch-proxy>`. And minority
 # words collapse here in a model with free context vectors and a vanishing ridge; what a network does in finite time is

@@ -21,7 +21,7 @@
 # with four tokens, by one per cent, and on text by two or three. But it can be wrong by any factor: where a
 # token has to meet several conditions at once, the solution *counts* the conditions that it breaks, and the proxy
 # only notes that there was one. And the proxy is not merely a stand-in. It is what training finds when
-# the logits are trained themselves, without words and contexts:
+# the logits are trained themselves, without words and contexts.
 #
 # *Fifteen minutes to read, about fifteen seconds to run on one CPU core. No GPU is used.*
 
@@ -193,7 +193,7 @@ claim("8.1", np.abs(by_nnls - centered_support(S)).max())
 # L_t = F_t + \tilde S\operatorname{diag}(a_t)
 # $$
 #
-# with $F_t \in F$ (zero off the supports, column sums zero on them) bounded, and $a_{j,t} = \log t + O(1)$ where $k_j < V$. So $L_t/\lVert L_t\rVert_F \to \tilde
+# with $F_t \in \mathcal F$ (zero off the supports, column sums zero on them) bounded, and $a_{j,t} = \log t + O(1)$ where $k_j < V$. So $L_t/\lVert L_t\rVert_F \to \tilde
 # S/\lVert\tilde S\rVert_F$.
 # ```
 #
@@ -557,10 +557,9 @@ claim("8.8", worst)
 # ```{admonition} Proof
 # :class: dropdown
 #
-# $M\mathbf 1 = 0$, so $M$ is the Laplacian of a graph with non-negative weights, and $e^{-tM}$ is entrywise non-negative
-# (it is the limit of $(I - tM/n)^n$). As $\sqrt x = c\int_0^\infty t^{-3/2}(1 - e^{-tx})\,dt$ with $c = 1/(2\sqrt\pi)$,
-# the root $M^{1/2}$ has no positive entry off the diagonal either. And $UV^\top = M^{1/2}\tilde S = M^{1/2}S$, so its
-# entries off the supports are sums of such entries.
+# $M\mathbf 1 = 0$, so $M$ is the Laplacian of a graph with non-negative weights. By the integral in the proof of
+# {prf:ref}`thm-star` its root has no positive entry off the diagonal either, and $UV^\top = M^{1/2}S$ as there: off the
+# supports its entries are sums of such entries.
 # ```
 #
 # ## All collections of four tokens
@@ -993,7 +992,9 @@ claim("8.19", min(slack))
 # - Usually it is off by one or two per cent, more as vocabularies grow. It can be off by any factor: factors see what
 #   attributes have in common, and add up ({prf:ref}`thm-conjunctions`).
 #
-# **What this chapter does not show.** Where unregularised training of words and contexts ends: the lower panel of the first
+# ## What this does not show
+#
+# Where unregularised training of words and contexts ends: the lower panel of the first
 # figure is one run. Which supports are exact, exactly: trees are sufficient, not necessary. Whether the excess can grow like
 # the root of $V$, and what it does on a whole corpus, whose supports are far larger than those of 60 contexts.
 #

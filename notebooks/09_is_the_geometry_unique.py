@@ -935,7 +935,9 @@ claim("9.16", (middle[256] - 1 - best) / (middle[512] - 1 - best))
 # - Even a unique limit is approached no faster than $1/\log(1/\lambda)$ in angle, unless $L^{\mathrm{in}} = 0$
 #   ({prf:ref}`prop-path-rates`). At any $\lambda$ in use, probabilities matter.
 #
-# **What this chapter does not show.** That non-uniqueness matters for language: we had to build it from symmetry. The
+# ## What this does not show
+#
+# That non-uniqueness matters for language: we had to build it from symmetry. The
 # searches are exhaustive only for distinct supports, and their certificates are in float64. Why windows of two on ten
 # tokens, and of eight on thirteen, have segments too, is open here. Faces can have more dimensions than one: three
 # conditions with three values ({prf:ref}`thm-conjunctions`) have one of dimension three, numerically. The selection is proved for one family of windows and probabilities that turn with them; and it is about

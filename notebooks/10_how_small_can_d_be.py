@@ -21,7 +21,7 @@
 # $k$ do, $2k$ are, and in general no fewer. What counts is how many tokens can come next, not $V$. This chapter proves that, measures what it costs, corrects a sentence of the public discussion, and looks
 # at how many dimensions real text asks for.
 #
-# *Fifteen minutes to read, about twenty seconds to run on one CPU core. No GPU is used.*
+# *Eighteen minutes to read, about twenty seconds to run on one CPU core. No GPU is used.*
 
 # %% tags=["colab-install", "remove-cell"]
 # In Colab the published copy of this notebook installs ntputils here.
@@ -343,6 +343,7 @@ plt.show()
 # This is the price of one construction. Others are cheaper, as we shall see below.
 #
 # ## And no fewer
+#
 # Could something cleverer do with less? For separation the answer is classical. But the loss only asks that the entropy
 # be *approached*, by weights that may grow and turn as they like. So: what is the best loss that given words allow?
 #
@@ -740,6 +741,7 @@ claim("10.10", worst)
 
 # %% [markdown]
 # ### What is true
+#
 # For *fixed words* the matter is closed, and linear; what fails is the passage to a limit in which the words move too.
 #
 # ```{prf:theorem} When the entropy is reached with d dimensions
@@ -821,6 +823,7 @@ claim("10.16", sum(success != (d >= 4 + inside) for d, success in reached.items(
 
 # %% [markdown]
 # ## Between 2k and the rank
+#
 # From the rank of $L^{\mathrm{mm}}$ on, a limit on $d$ costs nothing: the solution itself fits. Below, the least norm
 #
 # $$
@@ -906,6 +909,7 @@ plt.show()
 # and its claim 3.13 about all starts is open.
 #
 # ## Does language make the rank low?
+#
 # The authors hypothesise that the sparsity pattern of language promotes solutions of low rank, so that the theory
 # could reach down to smaller $d$. Lower than what? We compare with supports of *the same sizes* and tokens drawn at random from
 # the same vocabulary.
@@ -963,6 +967,7 @@ plt.show()
 # text has exponents near one.*
 #
 # ## Many contexts in few dimensions
+#
 # The authors also answered that, even with $d > V$, there are far more contexts than dimensions, and it is not obvious how a
 # model arranges them. Here are up to a hundred times more contexts than
 # dimensions, $V = 8$, $d = 7$, supports of up to three tokens with random probabilities: the regularisation path
@@ -983,6 +988,7 @@ claim("10.13", min(cosines))
 
 # %% [markdown]
 # ## Public models
+#
 # A reviewer pointed to Gemma; a later comment expected $d$ to overtake $V$ as models of one language grow. Here are published
 # sizes, and the largest supports that $d = 2k$ covers whatever they are.
 
@@ -1035,7 +1041,9 @@ claim("10.14", min(length for length in largest if largest[length] <= 384))
 #
 # So a large $d$ serves the proof of *where* training goes; the loss reaches its floor without it.
 #
-# **What this chapter does not show.** Where training goes at $d < V - 1$: {ref}`ch-narrow` proves where a vanishing ridge leads, to
+# ## What this does not show
+#
+# Where training goes at $d < V - 1$: {ref}`ch-narrow` proves where a vanishing ridge leads, to
 # logits of norm $\nu(d)$, and measures the rest. What replaces a direction when the divergence has two scales. That the values at limited rank are the best ones:
 # they come from a local method. The smallest $d$ for a *given* family of supports: the chain bound and the search
 # met on our example, and need not. And supports of a text grow with the text.

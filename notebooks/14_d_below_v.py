@@ -579,6 +579,7 @@ claim("14.11", cosine(center(W @ H), whole.L))
 
 # %% [markdown]
 # ### Lemma 1 below V - 1
+#
 # The same runs check what the authors said of their Lemma 1, that it holds for any $d$. It does, as an identity between minima ({prf:ref}`lem-one`), and every stationary
 # point is balanced ({prf:ref}`prop-stationary`). What it does not give is that training finds the minimum.
 
