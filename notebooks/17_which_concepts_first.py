@@ -208,7 +208,8 @@ claim("17.2", np.abs(aligned - curves[:, :, None] * np.eye(V - 1)).max())
 # %% [markdown]
 # No training starts along the concepts. From small random vectors, $W^\top u_i + Hv_i$ grows like $e^{\sigma_it}$
 # while $W^\top u_i - Hv_i$ dies out, so a random start acts like one of size $s_0 = \lVert W^\top u_i+Hv_i\rVert^2/4$
-# along concept $i$, until faster concepts take their share of the dimensions. That predicts the half-times:
+# along concept $i$, until faster concepts take their share of the dimensions: little of 64, but of eight enough to make
+# some half-times a sixth later. That predicts the half-times, here in 64:
 
 # %%
 W = 1e-3 * rng.normal(size=(V, 64))
@@ -527,11 +528,11 @@ ridges = mu[0] * np.geomspace(0.9, 1e-2, 8)
 path = regularization_path(labels, ridges, tol=1e-3)
 ridge = crossing(ridges, np.array([ahead(point.L) for point in path]))
 seen = overtakes(run)
-late, early = 1 / (2 * ridge * np.log(1 / ridge)), np.log(1 / eps) / ridge
+late, soon = 1 / (2 * ridge * np.log(1 / ridge)), np.log(1 / eps) / ridge
 for name, t in (("late clock", late), ("measured", seen),
-                ("early clock", early)):
+                ("early clock", soon)):
     print(f"{name}: about {float(f'{t:.0e}'):.0f}")
-claim("17.12", np.log(seen / late) / np.log(early / late))
+claim("17.12", np.log(seen / late) / np.log(soon / late))
 
 # %% [markdown]
 # Much nearer to the early clock. That makes a prediction which the late clock denies: the time should depend on the
@@ -759,7 +760,7 @@ claim("17.23", agree - adjusted_rand(cluster(directions)[at], kinds))
 
 # %% [markdown]
 # Orthants beat k-means on the raw vectors, where a few long ones take clusters to themselves. Give k-means directions
-# instead of vectors, and it leads. So signs are a cheap way to clusters that need no iteration and no start, and that a
+# instead of vectors, and it leads, by little. So signs are a cheap way to clusters that need no iteration and no start, and that a
 # person can name; they are not a better one.
 #
 # TinyStories, contexts of five words, is another kind of text: most words follow few contexts.
