@@ -231,7 +231,7 @@ claim("19.5", min(rows[1][0] for rows in intervals.values()))
 claim("19.6", min(rows[2][0] for rows in intervals.values()))
 
 # %% [markdown]
-# Three predictions hold: lower entropy, more contexts, more of them one-hot. A fourth expectation does not follow from them, and is the other way round in the
+# Three predictions hold: lower entropy, more contexts, more of them one-hot. (They are no theorems: let every second word of a document be the same, and all three turn round.) A fourth expectation does not follow from them, and is the other way round in the
 # first table: there are *fewer distinct supports* on the masked side. More contexts share equally many pairs with a word, so more of them have one word, and one-hot contexts have few supports among them.
 #
 # The asked place can be anywhere. Below it moves through a window of five tokens.
@@ -356,7 +356,7 @@ plt.show()
 # ```{prf:proposition} Random words in place of masks
 # :label: prop-random-words
 #
-# 1. Let only the asked token be treated so: masked, replaced by a word drawn from all $V$ with chance $a > 0$ in all, or left. Then each context becomes $V+1$ contexts with
+# 1. Let only the asked token be treated so: masked with some chance, replaced by a word drawn from all $V$ with chance $a > 0$ in all, or left. Then each context becomes $V+1$ contexts with
 #    *the same support*. $L^{\mathrm{mm}}$ has the same columns as before, each $V+1$ times, and $\sqrt{V+1}$ times the norm.
 # 2. Let each seen token also be replaced by such a word, independently, with some chance above zero. In expectation every context then has as its support *every word* that is ever
 #    asked for. Leave out words that are not: NTP-SVM has no margin to keep, its solution is zero, and the loss is least at finite logits.
@@ -677,7 +677,7 @@ for word in ("king", "came", "my", "house", "when", "two"):
 # ## What to take away
 #
 # - A masked problem is a soft-label problem. Only the supports differ.
-# - At equal tokens, asking inside the window gives more contexts, smaller supports and a lower bound, all by one identity, and *fewer* distinct supports.
+# - At equal tokens, asking inside the window gives more contexts, smaller supports and a lower bound, all by one identity, as far as neighbours constrain each other most. *Fewer* distinct supports are this text's.
 # - More masks mean larger supports and a higher bound, by a theorem. Random words among the seen ones mean no zeros.
 # - A masked model trained to the end still fills two masks with pairs that it has never seen.
 #
