@@ -568,7 +568,9 @@ plt.show()
 #   parts of the trained logits.
 # - Long contexts seldom recur. A bound near zero is then a fact about the sample, not about language.
 #
-# **What this chapter does not show**: anything about training. That a model can reach the floor, what its parameters do on the
+# ## What this does not show
+#
+# Anything about training. That a model can reach the floor, what its parameters do on the
 # way, and what geometry they take, start with {ref}`ch-log-bilinear`.
 #
 # ## Exercises

@@ -872,7 +872,9 @@ plt.show()
 #
 # So it is not the product that is convex. It is the problem that the product solves.
 #
-# **What this chapter does not show.** Language models have far fewer dimensions than tokens: there $d <
+# ## What this does not show
+#
+# Language models have far fewer dimensions than tokens: there $d <
 # \min(V-1, m)$, the convex problem is a lower bound, exact where its solution happens to have rank at most
 # $d$, and for the rest we have seen two problems of six contexts, numerically. Random starts avoiding strict
 # saddles is a fact about the limit of training; how long it lingers near them is another question. A real network

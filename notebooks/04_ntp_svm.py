@@ -709,7 +709,9 @@ SupportGridWidget.preset("failure")
 #   enters the problem.
 # - The proxy is feasible, exact in some cases, and near on the text that we tried.
 #
-# **What this chapter does not show.** That training goes to $L^{\mathrm{mm}}$: nothing here was trained. That
+# ## What this does not show
+#
+# That training goes to $L^{\mathrm{mm}}$: nothing here was trained. That
 # the solution is unique: it need not be. When exactly the proxy is optimal: the flat spectrum is sufficient, not
 # necessary, as the first hand example shows. And 60 contexts of two to eight next tokens are a small and
 # selected part of a text.

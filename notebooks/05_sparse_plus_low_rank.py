@@ -810,7 +810,9 @@ PathPlayerWidget({"King James Version": few, "One context": one, "Six contexts":
 #   unless $L^{\mathrm{in}} = 0$ ({prf:ref}`prop-path-rates`).
 # - Prediction needs both parts ({prf:ref}`prop-path-predict`).
 #
-# **What this chapter does not show.** Training without a ridge: gradient descent has no $\lambda$, and that its
+# ## What this does not show
+#
+# Training without a ridge: gradient descent has no $\lambda$, and that its
 # direction tends to the same limit is not proved here. Dimensions below $\min(V-1, m)$
 # ({ref}`chapter 10 <ch-how-small>`). Which solution the path chooses where NTP-SVM has several
 # ({ref}`chapter 9 <ch-unique>`). A matching upper bound for the speed of the direction: what we have is an expansion,
