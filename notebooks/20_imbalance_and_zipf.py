@@ -597,7 +597,7 @@ ImbalanceWidget(V=6)
 # ```{prf:proposition} Between which bounds a word's length lies
 # :label: prop-word-length
 #
-# Let $W$ be the words of the balanced factors of $L$, $\ell_z$ its rows and $\sigma_1$ its largest singular value. Then
+# Let $W$ be the words of the balanced factors of $L\ne0$, $\ell_z$ its rows and $\sigma_1$ its largest singular value. Then
 #
 # $$
 # \lVert\ell_z\rVert^2/\sigma_1 \;\le\; \lVert w_z\rVert^2 \;\le\; \lVert\ell_z\rVert .
