@@ -38,9 +38,10 @@ import torch
 from IPython.display import HTML
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from ntputils import (build_model, center, centered_support, claim,
-                      collapse_ratio, context_words, cosine_matrix, factor,
-                      fit, in_support_logits, load_labels, mantel,
+from ntputils import (between_groups, build_model, center,
+                      centered_support, claim, collapse_ratio, context_words,
+                      cosine_matrix, factor, fit, in_support_logits,
+                      load_labels, mantel,
                       off_diagonal_correlation, project_F, project_F_perp,
                       regularization_path, scale, session, solve_ntp_svm,
                       train_ufm)
@@ -268,6 +269,16 @@ claim("12.2", max(test.p for test in contexts.values()))
 claim("12.3", max(test.p for test in supports.values()))
 
 # %%
+def by_rows(W):
+    """Mean cosines between groups of words with equal rows of S."""
+    return between_groups(cosine_matrix(W.T), rows_of)
+
+
+rows_of = np.unique(S, axis=0, return_inverse=True)[1].ravel()
+apart = [mantel(by_rows(W), by_rows(W_mm), rng=np.random.default_rng(SEED))
+         for W, _ in ends.values()]
+print(f"{labels.V} words, {rows_of.max() + 1} different rows of S; between",
+      "these p is at most", max(test.p for test in apart))
 claim("12.4", max(test.p for test in words.values()))
 
 # %% tags=["remove-input"]
@@ -289,7 +300,7 @@ HTML(f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></tabl
 # *The correlation of trained with predicted cosines over pairs of different contexts, of different supports (means of their contexts), of
 # different words; below it what it was before training, and the largest of 999 shuffles.*
 #
-# The first column flatters: blocks lift it ({ref}`ch-measures` says by how much). The second is what training knows about which supports are alike. When did it come?
+# The first column flatters: blocks lift it ({ref}`ch-measures` says by how much; words with equal rows lift the third). The second is what training knows about which supports are alike. When did it come?
 
 # %% tags=["remove-input"]
 def along(kind):
@@ -351,11 +362,26 @@ print(f"{unlike_words.sum()} pairs of one support, unlike in words;",
 claim("12.6", min(by_support(H) for _, H in ends.values()))
 
 # %%
+def untrained(name, seed):
+    """The same for random weights."""
+    kind, options, *_ = MODELS[name]
+    with torch.no_grad():
+        model = build_model(kind, labels, d=d, seed=seed, **options)
+        return by_support(model.H().numpy())
+
+
+starts = np.array([[untrained(name, SEED + k) for name in READERS]
+                   for k in range(8)])
+print("mean of eight starts:", ", ".join(
+    f"{name} {x:.1f}" for name, x in zip(READERS, starts.mean(axis=0))))
+print("starts with all three below a half:", np.sum(starts.max(axis=1) < 0.5))
+
+# %%
 claim("12.7", max(by_support(runs[name].H[0]) for name in READERS))
 
 # %% [markdown]
-# A network of random weights goes by the words: the MLP, which gives all places the same weight, nearly always; the transformer, which at first hands on
-# little but its last word, about as often as not. Training sets all of them right almost without exception. What they
+# A network of random weights goes by the words, on average: the MLP and the LSTM more often than not; the transformer, which at first hands on
+# little but its last word, about as often as not. So claim 12.7 hangs on the start: one in four turns it. Training sets all of them right almost without exception. What they
 # read still matters for *how* near two contexts come; {ref}`ch-architecture` measures that, deals the contexts to supports at random, and
 # looks at contexts that training never saw.
 #
@@ -494,7 +520,7 @@ plt.show()
 
 # %% [markdown]
 # *Distances of Gram matrices from the predicted ones. Zero would be the limit, $\sqrt2$ is the distance of two that have nothing in
-# common. The contexts of the MLP stay far: they leave a ReLU, so none of their entries is negative, and no two of them form an obtuse angle.
+# common. The contexts of the MLP stay far: they leave a ReLU and one gain a dimension, so no two of them form an obtuse angle.
 # Their correlation, which is blind to what all pairs have in common, does not show it.*
 
 # %%
