@@ -43,12 +43,12 @@ import numpy as np
 import torch
 from IPython.display import HTML
 
-from ntputils import (Corpus, SoftLabels, build_model, center, centered_support,
-                      claim, continue_text, cosine_matrix, excess, factor, fit,
-                      in_support_logits, load_corpus, mantel, next_contexts,
-                      off_diagonal_correlation, off_support_mass, scale, session,
-                      softmax, solve_ntp_svm, structural_correlation,
-                      structural_null, visits)
+from ntputils import (Corpus, SoftLabels, between_groups, build_model, center,
+                      centered_support, claim, continue_text, cosine_matrix,
+                      excess, factor, fit, in_support_logits, load_corpus,
+                      mantel, next_contexts, off_diagonal_correlation,
+                      off_support_mass, scale, session, softmax, solve_ntp_svm,
+                      structural_correlation, structural_null, visits)
 from ntputils.plots import show_growth, show_matrix, style
 
 SEED = 1634
@@ -141,7 +141,7 @@ claim("13.5", norm / solution.dual - 1)
 
 # %% [markdown]
 # The authors compare with the proxy $\tilde S$, presumably because the solution is out of reach for a general solver at this
-# size. Here that is no loss at all: the bound proves that $\tilde S$ *is* a solution. A text of this kind is near to one that
+# size. Here that is no loss at all: the bound proves that $\tilde S$ *is* a solution, up to rounding. A text of this kind is near to one that
 # {ref}`ch-proxy` treats in full: supports of one token, of any multiplicities, are a tree ({prf:ref}`thm-tree`), and the few contexts with
 # more do not break what holds for it. What is predicted, then, is nearly the geometry of imbalanced one-hot labels, in closed form.
 #
@@ -286,9 +286,14 @@ plt.show()
 # %%
 tests = {name: mantel(contexts_at(name, -1), target, rng=rng, permutations=199)
          for name in runs}
+alike = solution.inverse[:LEADING]  # equal supports alone make a test significant
+apart = {name: mantel(between_groups(contexts_at(name, -1), alike),
+                      between_groups(target, alike), permutations=199,
+                      rng=np.random.default_rng(SEED)) for name in runs}
 for name, test in tests.items():
     print(f"{name:13s} contexts: correlation {test.r:.1f}, shuffled at most "
-          f"{test.null.max():.1f}")
+          f"{test.null.max():.1f}; between supports {apart[name].r:.1f}, "
+          f"at most {apart[name].null.max():.1f}")
 claim("13.2", max(test.p for test in tests.values()))
 
 # %%
@@ -304,7 +309,8 @@ claim("13.4", min(r[-1] - r[kept.index(EARLY)] for r in along.values()))
 claim("13.14", along["free vectors"][-1] - along["transformer"][-1])
 
 # %% [markdown]
-# A correlation does not say what the model gets right. Sort the pairs by what their supports have in common, and take the
+# Equal supports, which alone would make such a test significant ({ref}`ch-measures`), are not what lifts these correlations: between
+# different supports they are as high. A correlation does not say what the model gets right. Sort the pairs by what their supports have in common, and take the
 # mean cosine of each kind:
 
 # %%
@@ -430,7 +436,7 @@ plt.show()
 # %% [markdown]
 # *Above: the probability of leaving the supports against training time, and what the loss at that time allows. Below: the same
 # probability against how far the logits have come along the predicted direction; the line is the theory's, falling like
-# $e^{-\gamma}$ once $\gamma$ is past $\log V$. Trained models lie above it: their contexts have not all come
+# $e^{-\gamma}$ once $\gamma$ is past $\log V$. Where it falls, trained models lie above it: their contexts have not all come
 # equally far, and the mean is ruled by those that have come least.*
 #
 # ## Writing on
