@@ -73,7 +73,7 @@ def collect_claims(executed: list[Executed]) -> list[dict]:
                 raise BuildError(f"{where}: its record lacks {missing}")
             if record["id"] in found:
                 raise BuildError(f"{where} was measured already, on {found[record['id']]['page']}")
-            entry = {name: record[name] for name in _CLAIM_FIELDS}
+            entry = {name: record[name] for name in _CLAIM_FIELDS} | {"of": record.get("of", [])}
             found[record["id"]] = entry | {"page": f"notebooks/{one.path.stem}.html"}
     return sorted(found.values(), key=lambda claim: [int(part) for part in claim["id"].split(".")])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "# Benchmarks\n\n:::{benchmark} solver\n:::\n\n:::{benchmark} counting\n:::\n"
@@ -32,9 +33,10 @@ def build(source: Path) -> str:
     (source / "index.md").write_text("# All\n\n```{toctree}\nbook/benchmarks\n```\n", encoding="utf-8")
     (book / "benchmarks.md").write_text(PAGE, encoding="utf-8")
     out = source / "_out"
-    app = Sphinx(str(source), str(source), str(out), str(out / "doctrees"), "html", status=None, freshenv=True,
-                 warningiserror=True)
-    app.build()
+    with docutils_namespace():
+        app = Sphinx(str(source), str(source), str(out), str(out / "doctrees"), "html", status=None, freshenv=True,
+                     warningiserror=True)
+        app.build()
     assert app.statuscode == 0
     return (out / "book" / "benchmarks.html").read_text(encoding="utf-8")
 

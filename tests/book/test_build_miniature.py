@@ -44,7 +44,7 @@ def test_claims_json_and_ledger(built) -> None:
     mini, _ = built
     claims = json.loads(mini.page("claims.json"))
     fields = {"id", "source", "statement", "measured", "threshold", "verdict", "scale", "part", "page",
-              "anchor", "discussion"}
+              "anchor", "discussion", "of"}
     assert [claim.keys() for claim in claims] == [fields]
     assert claims[0]["page"] == "notebooks/01_first.html" and claims[0]["anchor"] == "claim-1-1"
     assert 'id="claim-1-1"' in mini.page("notebooks/01_first.html")

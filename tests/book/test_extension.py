@@ -32,9 +32,9 @@ def shown(**data: object) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("display_data", data=data)
 
 
-@pytest.mark.parametrize("module", ["docstrings", "ntpbook"])
+@pytest.mark.parametrize("module", ["claims", "discussion", "docstrings", "markup", "runs"])
 def test_doctests_of_the_extension(module: str) -> None:
-    results = doctest.testmod(importlib.import_module(module))
+    results = doctest.testmod(importlib.import_module(f"ntpbook.{module}"))
     assert results.attempted > 0 and results.failed == 0
 
 

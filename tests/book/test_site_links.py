@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bs4 import BeautifulSoup
 
@@ -39,9 +39,18 @@ def broken(page: Path, address: str) -> str | None:
     target = target / "index.html" if target.is_dir() else target
     if not target.is_file():
         return f"{page.name}: {address}: no such file"
-    if parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in anchors(target):
+    if parts.fragment and target.suffix == ".html" and not leads_somewhere(target, parts.fragment):
         return f"{page.name}: {address}: no such place on that page"
     return None
+
+
+def leads_somewhere(target: Path, fragment: str) -> bool:
+    """Is there such a place on the page, or such a choice of its filters (`verdict=fails`)?"""
+    if "=" not in fragment:
+        return unquote(fragment) in anchors(target)
+    menus = {menu["name"]: {option["value"] for option in menu.find_all("option")}
+             for menu in parsed(target).select("form.ntp-filter select")}
+    return all(value in menus.get(name, ()) for name, value in parse_qsl(fragment))
 
 
 def faults(page: Path) -> list[str]:
@@ -89,3 +98,9 @@ def test_the_crawler_sees_what_is_broken(tmp_path) -> None:
                     '<a href="gone.html">1</a><a href="there.html#gone">2</a><img src="gone.png">'
                     '<script src="https://example.org/x.js"></script>', encoding="utf-8")
     assert len(faults(page)) == 4
+    menu = '<form class="ntp-filter"><select name="verdict"><option value="fails">fails</option></select></form>'
+    (tmp_path / "list.html").write_text(menu, encoding="utf-8")
+    other = tmp_path / "other.html"
+    other.write_text('<a href="list.html#verdict=fails">good</a><a href="list.html#verdict=wins">1</a>'
+                     '<a href="list.html#part=fails">2</a><a href="there.html#verdict=fails">3</a>', encoding="utf-8")
+    assert len(faults(other)) == 3
