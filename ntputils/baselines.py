@@ -51,9 +51,9 @@ def smoothed_log_probabilities(labels: SoftLabels, epsilon: float) -> np.ndarray
     Raises:
         ValueError: epsilon is not above 0, or labels that were not counted (n = 0).
 
-    >>> labels = SoftLabels.from_counts([[3, 1], [0, 1]])
+    >>> labels = SoftLabels.from_counts([[3, 1, 0], [0, 1, 3]])
     >>> np.exp(smoothed_log_probabilities(labels, 1.0)).round(2).tolist()
-    [[0.8, 0.5], [0.2, 0.5]]
+    [[0.8, 0.5, 0.2], [0.2, 0.5, 0.8]]
     """
     _epsilon(epsilon)
     N = _counts(labels).toarray() + epsilon
@@ -81,9 +81,9 @@ def pmi(labels: SoftLabels, *, negatives: float = 1.0, positive: bool = True, ep
         ValueError: negatives below 1, epsilon below 0, labels that were not counted (n = 0), or without smoothing a word that
             follows no context.
 
-    >>> labels = SoftLabels.from_counts([[3, 1], [0, 4]])
+    >>> labels = SoftLabels.from_counts([[3, 1, 0], [0, 1, 3]])
     >>> pmi(labels).round(3).tolist()
-    [[0.693, 0.0], [0.0, 0.47]]
+    [[0.693, 0.0, 0.0], [0.0, 0.0, 0.693]]
     """
     if not negatives >= 1:
         raise ValueError(f"negatives: got {negatives}, want at least 1")
@@ -161,10 +161,10 @@ def train_sgns(labels: SoftLabels, *, d: int, seed: int, negatives: int = 5, exp
         ValueError: d, negatives or epochs below 1, lr not above 0, labels that were not counted (n = 0).
         ImportError: gensim is not installed.
 
-    >>> labels = SoftLabels.from_counts([[30, 10], [10, 30]])
+    >>> labels = SoftLabels.from_counts([[30, 10, 0], [10, 30, 0], [0, 0, 30], [0, 5, 5]])
     >>> W, H = train_sgns(labels, d=2, seed=0)
     >>> W.shape, H.shape
-    ((2, 2), (2, 2))
+    ((4, 2), (2, 3))
     """
     if min(d, negatives, epochs) < 1 or not lr > 0:
         raise ValueError(f"d, negatives, epochs, lr: got {d}, {negatives}, {epochs}, {lr}, want the first three at least 1 "
@@ -206,10 +206,10 @@ class GloVe(NamedTuple):
         context_bias: the biases c_j of contexts, nats, (m,).
         loss: the objective at the end, squared nats weighted by f(N_zj).
 
-    >>> labels = SoftLabels.from_counts([[30, 10], [5, 40]])
-    >>> found = train_glove(labels, d=2, rng=np.random.default_rng(0), steps=10)
+    >>> labels = SoftLabels.from_counts([[30, 10, 0], [5, 40, 5]])
+    >>> found = train_glove(labels, d=4, rng=np.random.default_rng(0), steps=10)
     >>> found.W.shape, found.H.shape, found.word_bias.shape, found.context_bias.shape
-    ((2, 2), (2, 2), (2,), (2,))
+    ((2, 4), (4, 3), (2,), (3,))
     """
 
     W: np.ndarray

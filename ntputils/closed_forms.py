@@ -319,7 +319,7 @@ class StepGeometry:
 
     @property
     def minority_cosine(self) -> float:
-        """The cosine between two minority words: it tends to one as R grows, they collapse."""
+        """The cosine between two minority words, which tends to one as R grows (they collapse)."""
         return self.minority_pair / self.minority
 
     @property

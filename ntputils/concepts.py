@@ -365,7 +365,7 @@ def shuffle_supports(S: MatrixLike, *, rng: np.random.Generator, rounds: int = 2
         ValueError: a bad support matrix, or fewer than one round.
         TypeError: rng is not a generator.
 
-    >>> S = np.array([[1, 0, 1], [0, 1, 1], [0, 1, 0]])
+    >>> S = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]])
     >>> T = shuffle_supports(S, rng=np.random.default_rng(0))
     >>> bool((T.sum(axis=0) == S.sum(axis=0)).all() and (T.sum(axis=1) == S.sum(axis=1)).all())
     True

@@ -56,12 +56,12 @@ class LowRankSolution(NTPSVMSolution):
         rank: the limit that was asked for; `L` has no larger rank.
         values: the nuclear norm that each start ended with, nats, infinite where it found no feasible point, (starts,).
 
-    >>> from ntputils import solve_ntp_svm
-    >>> found = solve_ntp_svm(np.eye(4, dtype=bool), rank=3)
+    >>> from ntputils import all_subsets, solve_ntp_svm
+    >>> found = solve_ntp_svm(all_subsets(4, 2), rank=3)                   # no limit here: all pairs of four tokens
     >>> print(found.says.split(",")[0])
-    Feasible logits of rank at most 3 with nuclear norm 3
+    Feasible logits of rank at most 3 with nuclear norm 4.24264
     >>> found.L.shape, found.gap < 1e-6
-    ((4, 4), True)
+    ((4, 6), True)
     """
 
     rank: int = 0

@@ -253,6 +253,7 @@ class NextTokenModel(nn.Module):
         decoder: word vectors, a linear map without bias from d to V.
 
     >>> import torch
+    >>> from ntputils.models import Free
     >>> model = NextTokenModel(Free(m=3, d=2), torch.arange(3), V=4, d=2)
     >>> tuple(model.W.shape), tuple(model.H().shape), tuple(model(torch.tensor([0, 2])).shape)
     ((4, 2), (2, 3), (2, 4))
@@ -288,8 +289,9 @@ class NextTokenModel(nn.Module):
         Returns:
             Logits, nats, (n, V).
 
-        >>> model = NextTokenModel(Free(m=3, d=2), torch.arange(3), V=4, d=2)
-        >>> bool(torch.allclose(model(torch.arange(3)), (model.W @ model.H()).T))
+        >>> import torch
+        >>> model = build_model("ufm", SoftLabels.from_counts([[1, 0], [0, 1]]), d=2, seed=0)
+        >>> bool(torch.allclose(model(torch.arange(2)), (model.W @ model.H()).T))
         True
         """
         return self.decoder(self.encoder(self.inputs[numbers]))
@@ -316,7 +318,7 @@ def build_model(name: str, labels: SoftLabels, *, d: int, seed: int, dtype: torc
     | `"lstm"` | the last state of a recurrent network | `layers` |
     | `"transformer"` | the last position of a causal transformer | `layers`, `heads`, `positions` |
 
-    Source: chapters 11 and 16; Zhao et al. (2024) for `"transformer"`.
+    Source: chapters 11 and 16; Zhao et al. (2024) for the transformer.
 
     Args:
         name: one of the names above.

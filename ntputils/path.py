@@ -57,9 +57,11 @@ class PathPoint:
         loss: CE(L), nats, without the ridge.
         residual: the relative duality gap of L (`optimality_gap`).
 
-    >>> [point] = regularization_path(SoftLabels.from_counts([[1, 0], [0, 1]]), [1e-3])
-    >>> np.allclose(point.W @ point.H, point.L), round(point.loss, 6)          # -log(0.999)
-    (True, 0.001001)
+    >>> [point] = regularization_path(SoftLabels.from_counts([[1, 0, 0], [0, 1, 1], [0, 0, 0]]), [1e-3])
+    >>> point.W.shape, point.H.shape, np.allclose(point.W @ point.H, point.L)
+    ((3, 2), (2, 3), True)
+    >>> round(point.loss, 4), point.residual < 1e-8
+    (0.0019, True)
     """
 
     lam: float

@@ -23,6 +23,7 @@ def style() -> None:
 
     Source: chapter 1; made for this book.
 
+    >>> import matplotlib as mpl
     >>> style()
     >>> mpl.rcParams["axes.spines.top"]
     False
@@ -62,6 +63,7 @@ def show_matrix(ax: Axes, A: MatrixLike, *, rows: Sequence[str] = (), columns: S
     Returns:
         The same axes.
 
+    >>> import matplotlib.pyplot as plt
     >>> fig, ax = plt.subplots()
     >>> show_matrix(ax, np.eye(2), rows=["a", "b"]) is ax
     True
@@ -107,6 +109,7 @@ def show_growth(ax: Axes, x: ArrayLike, curves: Mapping[str, ArrayLike], *, xlab
     Returns:
         The same axes.
 
+    >>> import matplotlib.pyplot as plt
     >>> fig, ax = plt.subplots()
     >>> show_growth(ax, [1, 2], {"a": [1, 2]}, xlabel="T") is ax
     True

@@ -96,7 +96,7 @@ class Prediction:
 
     @property
     def gap(self) -> float:
-        """(high - low) / high of `optimum`: where `exact`, the relative duality gap of the solver."""
+        """(high - low) / high of `optimum`, which is the relative duality gap of the solver where `exact`."""
         low, high = self.optimum
         return max(0.0, high - low) / high if high > 0 else 0.0
 

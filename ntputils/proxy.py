@@ -54,7 +54,7 @@ class ProxyVerdict:
 
     @property
     def excess(self) -> float:
-        """(||S~||_* - <S, Lambda>) / <S, Lambda>: the norm of S~ exceeds the least one by at most this share of that.
+        """The norm of S~ is above the least one by at most this share of that, (||S~||_* - <S, Lambda>) / <S, Lambda>.
 
         It is met up to the solver's tolerance where `optimal` is False; infinite where the certificate is worthless.
         """

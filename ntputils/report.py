@@ -71,7 +71,7 @@ class Report:
 
     @property
     def prediction(self) -> Prediction:
-        """The best there is for all contexts: NTP-SVM where it was solved for all supports, the proxy elsewhere."""
+        """The best there is for all contexts, NTP-SVM where it was solved for all supports, the proxy elsewhere."""
         return self.exact if len(self.subset) == self.labels.m else self.proxy
 
     @functools.cached_property
@@ -171,7 +171,7 @@ class Report:
 
     @functools.cached_property
     def figures(self) -> dict[str, Figure]:
-        """The figures by name, in the book's style: supports, spectrum, map, words, contexts."""
+        """The figures by name, in the book's style (supports, spectrum, map, words, contexts)."""
         from ._report_figures import draw
 
         return draw(self)

@@ -73,6 +73,7 @@ def session() -> Session:
     Raises:
         ValueError: NTP_SCALE is neither "small" nor "full".
 
+    >>> import platform
     >>> session().versions["python"] == platform.python_version()
     True
     """

@@ -231,7 +231,7 @@ def partial_mantel(A: ArrayLike, B: ArrayLike, given: Sequence[ArrayLike], *, rn
 
     Args:
         A, B: symmetric matrices over the same items, (n, n).
-        given: such matrices, at least one, each (n, n); a constant one explains nothing and is left out.
+        given: such matrices, at least one, (matrices, n, n); a constant one explains nothing and is left out.
         rng: of the shuffles.
         permutations: how many.
         classes: labels that can be sorted, (n,); items are shuffled within them. None: all items are one class.

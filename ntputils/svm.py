@@ -40,6 +40,7 @@ class ConvergenceWarning(UserWarning):
 
     Source: chapter 4.
 
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     found = solve_ntp_svm([[1, 1, 1], [0, 1, 0], [0, 0, 1], [0, 0, 0]], max_iter=1)
@@ -66,11 +67,11 @@ class NTPSVMSolution:
         iterations: how many iterations were made.
         seconds: how long they took.
 
-    >>> solution = solve_ntp_svm([[1, 1, 0], [0, 0, 1]])         # two contexts before one token, one before the other
-    >>> solution.L.round(4).tolist(), solution.inverse.tolist()
-    ([[0.5, 0.5, -0.5], [-0.5, -0.5, 0.5]], [0, 0, 1])
-    >>> bool(solution.dual <= solution.primal), solution.gap < 1e-6
-    (True, True)
+    >>> solution = solve_ntp_svm([[1, 1, 0], [0, 0, 1], [0, 0, 1]])        # two contexts with one support, one with another
+    >>> solution.L.round(4).tolist()[0], solution.inverse.tolist(), solution.counts.tolist()
+    ([0.6667, 0.6667, -0.6667], [0, 0, 1], [2, 1])
+    >>> round(solution.primal, 4), solution.gap < 1e-6                     # sqrt(2)
+    (1.4142, True)
     """
 
     L_distinct: np.ndarray

@@ -38,10 +38,10 @@ class Trajectory:
     Raises:
         ValueError: shapes that do not belong together.
 
-    >>> run = train_ufm(SoftLabels.from_counts([[1, 0], [0, 1]]), d=2, steps=100, lr=1.0, rng=np.random.default_rng(0),
-    ...                 snapshots=[10, 100])
+    >>> labels = SoftLabels.from_counts([[1, 0, 2], [0, 1, 0]])
+    >>> run = train_ufm(labels, d=4, steps=100, lr=1.0, rng=np.random.default_rng(0), snapshots=[1, 10, 50, 100])
     >>> run.steps.tolist(), run.W.shape, run.H.shape, run.settings["lr"]
-    ([0, 10, 100], (3, 2, 2), (3, 2, 2), 1.0)
+    ([0, 1, 10, 50, 100], (5, 2, 4), (5, 4, 3), 1.0)
     """
 
     steps: np.ndarray
@@ -121,8 +121,8 @@ def train_ufm(labels: SoftLabels, *, d: int, steps: int, lr: float, rng: np.rand
     A step of gradient descent is W <- W - lr (grad CE H' + ridge W), H <- H - lr (W' grad CE + ridge H), both
     from the same point. Adam uses beta = (0.9, 0.999), epsilon = 1e-8.
 
-    Source: chapter 2, "Unconstrained features model" and "Gradient"; Zhao et al. (2024); Kingma and Ba (2015) for
-    Adam.
+    Source: chapter 2, "Unconstrained features model" and "Gradient"; chapter 12; Zhao et al. (2024); Kingma and Ba (2015)
+    for Adam.
 
     Args:
         labels: the soft labels.
