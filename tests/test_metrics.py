@@ -52,6 +52,18 @@ def test_points_are_zero_equal_means_are_infinite_and_chance_is_known():
     assert np.mean(chance) == pytest.approx((24 - 6) / (6 - 1), rel=0.05)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_ratio_is_measured_where_squares_would_vanish_or_overflow(size):
+    X = np.array([[0.0, 1.0, 4.0, 5.0], [1.0, 1.0, 0.0, 3.0]])
+    assert collapse_ratio(size * X, list("aabb")) == pytest.approx(by_loops(X, "aabb"), rel=ROUNDING)
+
+
+def test_vectors_at_one_point_have_collapsed_though_their_mean_is_rounded():
+    point = np.array([[0.1], [0.7], [1e8 + 0.3]])
+    assert np.any(np.repeat(point, 7, axis=1).mean(axis=1, keepdims=True) != point)     # or this would test nothing
+    assert collapse_ratio(np.repeat(point, 7, axis=1), list("aabbbcc")) == 0
+
+
 def test_columns_may_be_listed_in_several_classes():
     S = np.array([[1, 1], [0, 1], [1, 0]])
     rows, cols = S.nonzero()
@@ -69,7 +81,16 @@ def test_leading_directions_keep_what_is_in_them():
     assert np.linalg.norm(W @ H - best, 2) == pytest.approx(np.linalg.svd(W @ H)[1][1], rel=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_the_largest_coordinate_of_each_direction_is_positive(size):
+    for seed in range(5):
+        found = project_leading(size * np.random.default_rng(seed).normal(size=(4, 7)), 4)
+        largest = found[np.arange(4), np.abs(found).argmax(axis=1)]
+        assert np.all(largest > 0) and np.all(np.diff(np.linalg.norm(found, axis=1)) < 0)
+
+
 @pytest.mark.parametrize(("X", "classes", "says"), [
+    (np.zeros((0, 2)), [0, 1], "X: got shape"), (np.zeros((2, 0)), [], "X: got shape"),
     ([1.0, 2.0], [0, 1], "X: got shape"), ([[1.0, np.nan]], [0, 1], "X: got shape"),
     ([[1.0, 2.0]], [0, 1, 2], "classes: got shape"), ([[1.0, 2.0]], [0, 0], "classes: got 1 class")])
 def test_bad_input_is_named(X, classes, says):
@@ -97,6 +118,12 @@ def test_angle_signs_count_pairs_after_centring():
     assert angle_signs(centered_support(S), S) == (1, 1)
 
 
+def test_a_right_angle_is_neither_acute_nor_obtuse():
+    L = [[2.0, 1.0], [0.0, 0.0], [0.0, 0.0], [-2.0, -1.0]]                      # centred as it stands
+    assert angle_signs(L, [[1, 0], [1, 1], [0, 0], [0, 0]]) == (1 / 3, 2 / 5)
+    assert np.isnan(angle_signs(L, np.ones((4, 2)))[1])
+
+
 def test_off_support_mass_is_what_sampling_finds():
     rng = np.random.default_rng(5)
     labels = SoftLabels.from_counts(rng.integers(0, 3, size=(5, 4)) + np.eye(5, 4, dtype=int))
@@ -113,6 +140,10 @@ def test_effective_rank_is_two_to_the_bits(values):
     bits = -np.sum(shares * np.log2(shares))
     U, V = (np.linalg.qr(np.random.default_rng(k).normal(size=(6, 6)))[0][:, :len(values)] for k in (0, 1))
     assert effective_rank(U * values @ V.T) == pytest.approx(2**bits)
+
+
+def test_effective_rank_of_one_direction_is_one():
+    assert effective_rank(np.diag([3.0, 0.0])) == 1 == effective_rank([[1e-300]])
 
 
 def test_measures_name_bad_arguments():

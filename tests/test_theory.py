@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ntputils import (SoftLabels, center, centered_support, factor, in_support_logits, ntp_gradient, ntp_loss, project_F,
-                      project_F_perp, softmax)
+from ntputils import (SoftLabels, center, centered_support, excess, factor, in_support_logits, ntp_gradient, ntp_loss,
+                      project_F, project_F_perp, softmax)
 
 ROUNDING = 1e-12  # float64 sums of at most a few dozen terms of order 10
 
@@ -88,6 +88,30 @@ def test_loss_is_the_entropy_plus_a_divergence(problem):
     assert abs(ntp_loss(L, labels) - labels.entropy() - divergence) < 1e-10
 
 
+@given(problems())
+def test_excess_is_what_leaving_the_supports_costs_and_a_divergence_within_them(problem):
+    """Both parts by loops over the definition; their sum is the loss above the entropy."""
+    labels, L = problem
+    P, off, within = labels.P.toarray(), 0.0, 0.0
+    for j, share in enumerate(labels.pi):
+        inside = np.flatnonzero(P[:, j])
+        mass = [np.exp(L[z, j] - L[:, j].max()) for z in range(labels.V)]
+        stays = sum(mass[z] for z in inside)
+        off += share * np.log((stays + sum(mass[z] for z in range(labels.V) if z not in inside)) / stays)
+        within += share * sum(P[z, j] * np.log(P[z, j] / (mass[z] / stays)) for z in inside)
+    found = excess(L, labels)
+    assert found == pytest.approx((off, within), rel=0, abs=ROUNDING)
+    assert sum(found) == pytest.approx(ntp_loss(L, labels) - labels.entropy(), rel=0, abs=1e-10)
+
+
+@pytest.mark.parametrize("shift", [-1e9, 1e9])
+def test_excess_keeps_its_digits_where_logits_are_large(shift):
+    """A constant on a column changes nothing: 1e9 leaves differences of one half exact."""
+    labels = SoftLabels.from_counts([[3, 1], [1, 0], [0, 2]])
+    L = np.array([[1.5, 0.0], [0.5, -30.0], [-40.0, 0.5]])
+    assert excess(L + shift, labels) == pytest.approx(excess(L, labels), rel=ROUNDING, abs=0)
+
+
 def test_loss_survives_huge_logits():
     labels = SoftLabels.from_counts([[1], [0]])
     assert ntp_loss([[1e4], [-1e4]], labels) == 0.0
@@ -120,7 +144,33 @@ def test_factor_drops_the_null_space():
     assert W.shape == (3, 1) and H.shape == (1, 2)
 
 
+@pytest.mark.parametrize("size", [1e-20, 1.0, 1e20])
+def test_factor_judges_singular_values_by_the_largest(size):
+    assert factor(size * np.diag([1.0, 1e-6, 0.0]))[0].shape == (3, 2)
+    assert factor(size * np.diag([1.0, 1e-6, 0.0]), tol=1e-5)[0].shape == (3, 1)
+
+
+def test_factor_of_zero_has_no_columns():
+    W, H = factor(np.zeros((3, 2)))
+    assert W.shape == (3, 0) and H.shape == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", [bool, int])
+def test_stored_zeros_and_entries_stored_twice_are_read_as_dense_matrices_are(dtype):
+    L, S = np.arange(6.0).reshape(3, 2), np.array([[1, 0], [1, 1], [0, 1]], dtype=bool)
+    zero = sp.csc_array((np.array([1, 1, 0, 1, 1], dtype), [0, 1, 2, 1, 2], [0, 3, 5]), shape=(3, 2))
+    expected = project_F(L, S).toarray()
+    assert np.array_equal(project_F(L, zero).toarray(), expected)
+    assert np.array_equal(centered_support(zero), centered_support(S))
+    assert np.array_equal(zero.indptr, [0, 3, 5])                           # what was given stays as it was
+    if dtype is bool:                                                       # twice True is True, twice 1 would be 2
+        twice = sp.csc_array((np.ones(5, bool), [0, 1, 1, 1, 2], [0, 3, 5]), shape=(3, 2))
+        assert np.array_equal(project_F(L, twice).toarray(), expected) and twice.nnz == 5
+
+
 @pytest.mark.parametrize(("call", "message"), [
+    (lambda: centered_support([1, 0, 1]), r"S: got 1 axes, want a matrix \(V, m\)"),
+    (lambda: centered_support([[-1, 1], [1, 1]]), "entries other than 0 and 1"),
     (lambda: centered_support([[1, 0], [1, 0]]), "context with no next token"),
     (lambda: centered_support([[2, 1]]), "entries other than 0 and 1"),
     (lambda: centered_support(np.zeros((0, 3))), "at least one token"),
