@@ -219,7 +219,7 @@ def effective_supports(P: ArrayLike, *, mass: float | None = None, threshold: fl
         S[np.argmax(P, axis=0), np.arange(P.shape[1])] = True
         return sp.csc_array(S)
     S = np.zeros(P.shape, dtype=bool)
-    for j, p in enumerate(np.ascontiguousarray(P.T)):
+    for j, p in enumerate(P.T):
         worth = np.flatnonzero(p >= (1 - mass) / len(p))     # all others together have less than what may be left out
         order = worth[np.argsort(-p[worth], kind="stable")]
         S[order[:np.searchsorted(np.cumsum(p[order], dtype=np.float64), mass - _ROUNDING) + 1], j] = True
