@@ -77,7 +77,9 @@ print(f"{CONTEXTS} contexts of the King James Version, 200 of TinyStories")
 # ```
 #
 # It is a support vector machine with a nuclear norm where the usual one has a Frobenius norm
-# {cite}`zhao2024implicit`. Three facts come at once. It is *feasible* for all supports: $L = S$ meets every
+# {cite}`zhao2024implicit`. (It is also a *semidefinite* problem, as a reviewer called it: $\lVert L\rVert_*$ is the least half trace of a
+# positive semidefinite matrix with $L$ as its off-diagonal block, and the inner products of all words and contexts make
+# such a matrix.) Three facts come at once. It is *feasible* for all supports: $L = S$ meets every
 # constraint. It has a solution: the feasible set is closed, and norms grow without bound. And neither $P$ nor
 # $\hat\pi$ stands in it: the set of solutions depends on the *supports* alone.
 #
