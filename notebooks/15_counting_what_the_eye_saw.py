@@ -111,7 +111,7 @@ plt.show()
 #
 # Let a share $0<q<1$ of the pairs of items be *alike*: both matrices are one there. Over the other pairs let $A$ have
 # the mean $\bar a<1$ and the variance $v_A$, $B$ the same with $\bar b<1$ and $v_B$, and let $r$ be the correlation
-# of the two. Then Pearson's correlation over all pairs is
+# of the two (if $v_Av_B = 0$ its term below is zero). Then Pearson's correlation over all pairs is
 #
 # $$
 # \cos\alpha\cos\beta + r\sin\alpha\sin\beta ,
@@ -121,8 +121,8 @@ plt.show()
 # \tan\alpha = \frac{\sqrt{v_A/q}}{1-\bar a} ,\quad \tan\beta = \frac{\sqrt{v_B/q}}{1-\bar b} .
 # $$
 #
-# For $C=0$ the structural correlation of two matrices of cosines is $1-1/n^2$ times this, with $q = 1/n$ and $r$ the
-# correlation off the diagonal.
+# For $C=0$ the structural correlation of two matrices of cosines, of vectors that are not zero, is $1-1/n^2$ times
+# this, with $q = 1/n$ and $r$ the correlation off the diagonal.
 # ```
 #
 # ```{admonition} Proof
@@ -1088,7 +1088,8 @@ claim("15.25", min(np.quantile(found[:, 0], 0.1) for found in many.values()))
 #    (`group_floor`), beside the score.
 # 2. **One item for one independent thing.** Merge contexts with equal supports and words with equal rows
 #    (`between_groups`) before correlating, and report collapse separately.
-# 3. **Shuffle items** (`mantel`), not pairs, for the p-value; and remember that p only says "not chance".
+# 3. **Shuffle items** (`mantel`), not pairs, for the p-value; and remember that p only says "not chance", and that
+#    fewer than seven items have not a thousand orders.
 # 4. **Pearson and ranks.** If they differ, a few pairs carry the agreement: say which.
 # 5. **At least five seeds**: an interval of the score, and the correlation of two seeds, whose root is the ceiling.
 # 6. **A rival.** The formula with counts of common words costs nothing and is hard to beat.
@@ -1122,8 +1123,8 @@ claim("15.25", min(np.quantile(found[:, 0], 0.1) for found in many.values()))
 #    :class: dropdown
 #
 #    $\tan\alpha = \tan\beta = \sqrt{16}\cdot\tfrac18 = \tfrac12$, so $\cos^2\alpha = \tfrac45$ and
-#    $\sin^2\alpha=\tfrac15$: the lemma gives $\cos\alpha\cos\beta - \sin\alpha\sin\beta = \tfrac35$. Two geometries that
-#    contradict each other in every pair score 0.6.
+#    $\sin^2\alpha=\tfrac15$: the lemma gives $\cos\alpha\cos\beta - \sin\alpha\sin\beta = \tfrac35$, times $1-1/256$. Two
+#    geometries that contradict each other in every pair score 0.6.
 #    ```
 #
 # 2. Two seeds correlate like $\rho$. You average the cosines of $k$ seeds. What is the ceiling now? How many seeds
