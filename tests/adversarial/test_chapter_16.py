@@ -56,11 +56,11 @@ def rejections(make, seeds, level=0.1):
 
 
 def test_shuffles_within_supports_keep_their_level_and_lose_it_without_the_hypotheses():
-    """160 tests at a tenth: counts drawn alike; then counts whose law depends on the wording, as real ones may."""
-    alike = rejections(lambda rng, c, x: rng.normal(size=(5, 4))[:, c] + rng.normal(size=(5, 16)), 160)
-    read = rejections(lambda rng, c, x: rng.normal(size=(5, 4))[:, c] + x[:5], 160)
-    by_wording = rejections(lambda rng, c, x: np.vstack([np.eye(4)[c].T, 2 * x[:2]]) + 0.1 * rng.normal(size=(6, 16)), 160)
-    assert alike <= 0.175                                              # 0.1 and three standard deviations
+    """120 tests at a tenth: counts drawn alike; then counts whose law depends on the wording, as real ones may."""
+    alike = rejections(lambda rng, c, x: rng.normal(size=(5, 4))[:, c] + rng.normal(size=(5, 16)), 120)
+    read = rejections(lambda rng, c, x: rng.normal(size=(5, 4))[:, c] + x[:5], 120)
+    by_wording = rejections(lambda rng, c, x: np.vstack([np.eye(4)[c].T, 2 * x[:2]]) + 0.1 * rng.normal(size=(6, 16)), 120)
+    assert alike <= 0.182                                              # 0.1 and three standard deviations
     assert read > 0.5 and by_wording > 0.3
 
 
@@ -131,18 +131,29 @@ def test_another_start_turns_the_claim_on_sums_of_next_words(language):
     assert max(found) - min(found) < 0.05 and explained(*language, "ufm", 1637) > 0.6
 
 
+def test_another_start_turns_the_claim_on_what_natural_strings_lend_a_transformer(language):
+    """16.10 stands near zero for it: at this start it agrees as well with strings dealt at random."""
+    labels, S = language
+    ids = context_words(labels)[0]
+    predicted = cosine_matrix(factor(solve_ntp_svm(S, tol=1e-7).L)[1])
+    pairs, found = np.triu_indices(labels.m, 1), []
+    for strings in (ids, np.random.default_rng(1).permutation(ids)):
+        model = build_model("transformer", labels, d=32, seed=1800, layers=2)
+        model.inputs = torch.from_numpy(strings)
+        run = fit(model, labels, steps=300, lr=3e-3, milestones=(150, 225), gamma=0.4, snapshots=2)
+        found.append(np.corrcoef(cosine_matrix(run.H[-1])[pairs], predicted[pairs])[0, 1])
+    assert claim("16.10", found[0] - found[1]).verdict == "fails" and abs(found[0] - found[1]) < 0.05
+    assert min(found) > 0.8
+
+
 def test_sums_over_other_contexts_explain_nothing(language):
     labels, S = language
-    rng = np.random.default_rng(0)
-    other = S[:, np.roll(np.arange(labels.m), labels.m // 2)]
-    assert explained(labels, S, "ufm", 1) > 0.6 and explained(labels, other, "ufm", 1) < 0.1
-    assert explained(labels, S[:, rng.permutation(labels.m)], "ufm", 1) < 0.1
+    assert explained(labels, S[:, np.random.default_rng(0).permutation(labels.m)], "ufm", 1) < 0.1
 
 
-@pytest.mark.parametrize("seed", [0, 4])
-def test_the_solution_is_nearly_whitened_sums_on_other_draws(seed):
+def test_the_solution_is_nearly_whitened_sums_on_another_draw():
     """16.12 sees supports only: another draw of the counts changes nothing, the 404 contexts of chapter 12 little."""
-    S = load_labels("simplified-tinystories", seed=seed).S.toarray()
+    S = load_labels("simplified-tinystories", seed=4).S.toarray()
     W, H = factor(solve_ntp_svm(S, tol=1e-7).L, tol=1e-6)
     sums = np.linalg.pinv(center(W)) @ centered_support(S)
     H, sums = (X - X.mean(axis=1, keepdims=True) for X in (H, sums))
