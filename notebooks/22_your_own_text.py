@@ -146,7 +146,7 @@ claim("22.2", max(off))
 # ```{prf:proposition} A nuclear norm from its leading part
 # :label: prop-bracket
 #
-# Let $A$ have rank at most $R$ and singular values $\sigma_1\ge\sigma_2\ge\dots$, of which $r$ are known, and let $t =
+# Let $A$ have rank at most $R$ and singular values $\sigma_1\ge\sigma_2\ge\dots$, of which the first $r$ are known and not zero, and let $t =
 # \lVert A\rVert_F^2-\sum_{i\le r}\sigma_i^2$. Then
 #
 # $$
@@ -443,7 +443,7 @@ claim("22.15", silent)
 #    ```{admonition} Solution
 #    :class: dropdown
 #
-#    Only the one-hot share. A longer context splits the occurrences of its last words among several: entropy falls, since conditioning never
+#    Only the one-hot share: of the tokens by {prf:ref}`thm-more-masks`, of the contexts as a rule. A longer context splits the occurrences of its last words among several: entropy falls, since conditioning never
 #    raises it (up to the few tokens at the beginnings of documents), and supports become parts of supports. In the limit every context is
 #    seen once, entropy is zero and the geometry is that of a classifier.
 #    ```

@@ -1,4 +1,4 @@
-"""Chapter 19 under attack: other texts, one window, one word, all hidden; where the predictions turn round; fills by enumeration."""
+"""Chapter 19 under attack: other texts, one window, one word, all hidden; where predictions turn; fills by enumeration."""
 
 import itertools
 from collections import Counter, defaultdict
@@ -88,7 +88,8 @@ def test_where_every_second_word_is_the_same_the_predictions_turn_round():
 @pytest.mark.parametrize("corpus", TEXTS.values(), ids=TEXTS)
 def test_masking_more_is_monotone_pattern_by_pattern_and_in_the_rate(corpus):
     patterns = {hidden: masked_labels(corpus, left=1, right=2, hidden=hidden) for hidden in mask_patterns(1, 2, 0.5)}
-    of = {h: np.array([p.entropy(), p.pi @ p.support_sizes, -p.pi[p.support_sizes == 1].sum(), -p.m]) for h, p in patterns.items()}
+    of = {h: np.array([p.entropy(), p.pi @ p.support_sizes, -p.pi[p.support_sizes == 1].sum(), -p.m])
+          for h, p in patterns.items()}
     for more, less in itertools.product(of, repeat=2):
         if set(less) < set(more):
             assert np.all(of[more] >= of[less] - 1e-12)

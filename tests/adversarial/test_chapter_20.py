@@ -44,7 +44,8 @@ def world(own, company, weight):
     return SoftLabels.from_counts(np.hstack([alone, company]))
 
 
-COMPANY = {"none that holds them": [[0, 0], [0, 0], [0, 0], [1, 0], [1, 2]], "soft, with all of them": [[1], [1], [1], [5], [0]],
+COMPANY = {"none that holds them": [[0, 0], [0, 0], [0, 0], [1, 0], [1, 2]],
+           "soft, with all of them": [[1], [1], [1], [5], [0]],
            "full supports": [[2, 1], [2, 1], [2, 1], [1, 1], [3, 9]], "heavy": [[0], [0], [0], [1e4], [3e4]]}
 
 
