@@ -68,7 +68,7 @@ def collapse_measures(H: ArrayLike, weights: ArrayLike, words: ArrayLike | None 
 
     Raises:
         ValueError: shapes that do not fit, fewer than two classes, a weight below 0, a class without weight, or two classes
-            with one mean.
+            with one mean, or one whose mean is that of all.
 
     >>> import numpy as np
     >>> one = collapse_measures(np.eye(3), np.eye(3), np.eye(3))        # three classes, each a point: a simplex
@@ -87,6 +87,8 @@ def collapse_measures(H: ArrayLike, weights: ArrayLike, words: ArrayLike | None 
         raise ValueError("weights: got two classes with the same mean, want classes that can be told apart")
     about = means - means.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(about, axis=0)
+    if np.any(norms <= 1e-12 * np.linalg.norm(means, axis=0).max()):
+        raise ValueError("weights: got a class whose mean is the mean of all classes, want classes with a direction from there")
     directions = about / norms
     cosines = np.clip(np.sum(directions[:, first] * directions[:, second], axis=0), -1, 1)
     with np.errstate(divide="ignore"):

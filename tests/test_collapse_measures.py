@@ -58,3 +58,11 @@ def test_a_shift_a_turn_and_a_scale_change_nothing_without_words():
 def test_bad_input_is_refused(weights, words):
     with pytest.raises(ValueError, match="weights|words"):
         collapse_measures(np.eye(3), weights, words)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 1e3])
+def test_a_class_in_the_middle_of_all_has_no_direction(shift):
+    """Three classes on a line: the one between has no cosine with the others, and no nan is handed out for it."""
+    with pytest.raises(ValueError, match="mean of all classes"):
+        collapse_measures(np.array([[-1.0, 0.0, 1.0], [0.5, 0.5, 0.5]]) + shift, np.eye(3))
+    assert np.isfinite(collapse_measures(np.array([[-1.0, 0.1, 1.0], [0.5, 0.5, 0.5]]) + shift, np.eye(3)).cosine)
