@@ -584,7 +584,7 @@ claim("23.11", max(drift(*textbook, flow(*textbook), 300),
 # ```{prf:proposition} Balanced flow keeps its orientation
 # :label: prop-orientation
 #
-# Let $W$ be centred, $W^\top W = HH^\top$, $m = V - 1 \le d$, and let $\hat L = Q^\top WH$ be the logits in an orthonormal basis $Q$ of $\mathbf 1^\perp$, a square matrix. Along gradient flow on $\mathrm{CE}$, the sign of $\det\hat L$ does not change. So if $L^{\mathrm{mm}}$ has rank $V-1$, no start whose determinant has the other sign can converge to it in direction.
+# Let $W$ be centred, $W^\top W = HH^\top$, $m = V - 1 \le d$, and let $\hat L = Q^\top WH$ be the logits in an orthonormal basis $Q$ of $\mathbf 1^\perp$, a square matrix. Along gradient flow on $\mathrm{CE}$, the sign of $\det\hat L$ does not change. So if $L^{\mathrm{mm}}$ has rank $V-1$, no start whose determinant has the other sign, or is zero, can converge to it in direction.
 # ```
 #
 # ```{admonition} Proof
@@ -597,7 +597,7 @@ claim("23.11", max(drift(*textbook, flow(*textbook), 300),
 # \tfrac d{dt}\log\lvert\det\hat L\rvert = \operatorname{tr}\hat L^{-1}\tfrac d{dt}\hat L = -2\operatorname{tr}\hat GO \ \ge\ -2\lVert G\rVert_*,
 # $$
 #
-# which is bounded. So $\det\hat L$ does not reach zero in finite time. And the normalised limit would have a determinant of the sign of that of $L^{\mathrm{mm}}$, which is not zero.
+# and at most $2\lVert G\rVert_*$, which is bounded. So $\det\hat L$ does not reach zero in finite time, forwards or backwards. And the normalised limit would have a determinant of the sign of that of $L^{\mathrm{mm}}$, which is not zero.
 # ```
 #
 # Half of all random balanced starts are locked out (if their law does not change under reflections), of this world as of any with $m = V - 1$ and a solution of full rank. A ridge has no such memory, since its flow may leave by a dimension that $W$ and $H$ do not use yet ({prf:ref}`thm-landscape`); exactly balanced factors never try it. Twenty starts of size one:
@@ -772,7 +772,7 @@ claim("23.15", max(paid["sign"][2], paid["adam"][2]) / least[2])
 claim("23.24", min(np.min(row / least) for row in paid.values()))
 
 # %% [markdown]
-# Each steepest descent is the cheapest in its own currency, and the first two end next to the least price. Sign descent is a tenth or so above the value of the linear program. Adam, at this length, minimises none of the three, and is far from what signs would give it, perhaps because its second moments remember the large gradients of the beginning. So without a ridge the paper's nuclear norm is that of gradient descent; with a ridge, whatever finds the minimum finds it. *Which geometry a model trained with Muon has is another convex problem*, $\min\lVert L\rVert_2$, whose solution is seldom unique.
+# Each steepest descent is the cheapest in its own currency, and the first two end next to the least price. (Not so in every world: with as many contexts for each word, or with two words, the first two share their solution, and which run pays less is luck.) Sign descent is a tenth or so above the value of the linear program. Adam, at this length, minimises none of the three, and is far from what signs would give it, perhaps because its second moments remember the large gradients of the beginning. So without a ridge the paper's nuclear norm is that of gradient descent; with a ridge, whatever finds the minimum finds it. *Which geometry a model trained with Muon has is another convex problem*, $\min\lVert L\rVert_2$, whose solution is seldom unique.
 #
 # *To go on:* solve that problem for {ref}`ch-simplified`, with its support counts of one to forty, and compare words trained with Muon and with Adam. For soft labels steps of constant length rattle on the supports; what replaces them?
 #
