@@ -848,7 +848,7 @@ claim("15.29", min(by["NTP-SVM"][what] - by["centred support"][what]
 # we think: a ridge, like a short training, holds small singular values back more than large ones, and a spectrum steeper
 # than that of the limit looks like a power above one. The trained vectors of this chapter stand about where the path
 # stands at a large ridge. So our answer to "which candidate?" is: the supports, with an exponent near two that the path
-# brings down to one at the pace of a logarithm ({prf:ref}`prop-path-rates`).
+# brings down towards one, about as slowly as its direction turns ({prf:ref}`prop-path-rates`).
 #
 # ## Does a larger overlap mean a larger cosine?
 #

@@ -138,7 +138,7 @@ def test_without_javascript_the_whole_table_is_there(ledger, browser) -> None:
 def test_a_narrow_screen(ledger, show, scheme: str) -> None:
     page = show("#verdict=fails", width=360, scheme=scheme)
     assert shown(page) == ids(ledger[1], lambda claim: claim["verdict"] == "fails")
-    page.locator("details summary").first.click()  # the index of statements
+    page.locator(".bd-article details summary").first.click()  # the index of statements
     assert page.evaluate(OVERFLOW) <= 0
     row = page.locator(f"{ROW}:not([hidden])").first
     assert row.evaluate("(row) => getComputedStyle(row).display") == "block"
