@@ -133,7 +133,7 @@ claim("11.9", floor - 1.0166)
 
 # %% [markdown]
 # The reported entropy lies below what any draw with counts 1 and 2 could give, so the two constants in the plotting code come from different
-# draws. With counts from 1 to 4 such a value is ordinary. This changes no conclusion: the entropy is the line that the
+# draws. (With counts from 1 to 4 the entropy is ordinary, and 72 sentences are not: 120 would be expected, give or take eight.) This changes no conclusion: the entropy is the line that the
 # loss comes down to, and each run comes down to its own.
 #
 # ## Simplified TinyStories
@@ -252,7 +252,7 @@ table
 # | seeds | 1634 | five |
 # | a hundred stories | byte pairs, vocabulary 64; 12 layers, $d=512$, 600 epochs | passages of the King James Version; 2 layers ({ref}`ch-passages`) |
 #
-# The first two rows are why the step counts differ so much. The decay of the authors shrinks a weight by three parts in a million over all
+# The first two rows are why the step counts differ so much. The decay of the authors shrinks a weight by at most five parts in a million over all
 # of their steps, so it is none, here and there.
 #
 # ## The measure of the discussion

@@ -15,7 +15,7 @@ def _text(value: str | SupportsFloat) -> str:
     """A number for a reader: whole numbers with commas, others to five digits."""
     if isinstance(value, str):
         return value
-    value = float(value)
+    value = float(value) + 0.0      # no minus before a zero
     return f"{value:,.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.5g}"
 
 
