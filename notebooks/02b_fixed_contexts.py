@@ -54,9 +54,10 @@ session()
 CONTEXTS = {"small": 16, "full": 48}[scale()]
 hand = SoftLabels.from_counts([[3, 0], [1, 0], [0, 4]], vocab=["sat", "ran", "slept"],
                               contexts=["the cat", "the dog"])
-frequent = SoftLabels.from_tokens(load_corpus("kjv"), context_length=5, max_contexts=600,
-                                  min_support=2)
-labels = frequent.restrict(np.flatnonzero(frequent.support_sizes <= 6)[:CONTEXTS])
+frequent = SoftLabels.from_tokens(load_corpus("kjv"), context_length=5,
+                                  max_contexts=600, min_support=2)
+columns = np.flatnonzero(frequent.support_sizes <= 6)[:CONTEXTS]
+labels = frequent.restrict(columns)
 print(f"V = {labels.V} tokens, m = {labels.m} contexts")
 
 # %% [markdown]
