@@ -226,7 +226,7 @@ for name, run in runs.items():
 fig, axes = plt.subplots(2, 1, figsize=(6.4, 6.4), sharex=True)
 show_growth(axes[0], steps[late],
             {n: np.array(c["finite"])[late] for n, c in curves.items()},
-            xlabel="", ylabel=r"$\|P_F L - L^{\rm in}\| / \|L^{\rm in}\|$", log="xy")
+            xlabel="", ylabel=r"$\|P_{\mathcal{F}} L - L^{\rm in}\| / \|L^{\rm in}\|$", log="xy")
 show_growth(axes[1], steps[late], {
     f"{n}, to {what}": 1 - np.array(c[what])[late] for n, c in curves.items()
     for what in ("solution", "proxy")},
