@@ -13,7 +13,7 @@ export MKL_NUM_THREADS := 1
 export NTP_MODEL_DIR ?= $(CURDIR)/_build/model
 
 .DEFAULT_GOAL := help
-.PHONY: help book model test notebooks bench results lock clean
+.PHONY: help book model test notebooks bench mutate results lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -35,6 +35,10 @@ bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a 
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/solver.py
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/training.py
+
+mutate: $(INSTALLED)  ## change the library's formulas one by one and count what the tests catch (half an hour; can be stopped)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target _build/mutatelibs -r tests/mutation/requirements.txt
+	$(PY) scripts/mutate.py --write
 
 results: $(INSTALLED)  ## train every model of Part III from five seeds and write the tables (hours; can be stopped; NTP_SCALE=full: the paper's sizes)
 	$(PY) scripts/results.py --scale $(or $(NTP_SCALE),small)

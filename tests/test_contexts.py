@@ -234,6 +234,36 @@ def test_windows_that_collide_modulo_a_word_stay_apart():
     assert (labels.pi * labels.n).tolist() == [2, 1, 1] and labels.P.indices.tolist() == [9, 7, 9]
 
 
+def test_windows_that_collide_when_one_bit_is_missing_stay_apart():
+    """In radix 2**13 five tokens need 65 bits: without the first of them these contexts would be equal."""
+    tokens = [1, 5, 6, 7, 9, 8191, 4097, 5, 6, 7, 9]
+    labels = count_contexts(tokens, context_length=4, doc_ids=np.repeat([0, 1, 2], [5, 1, 5]))
+    assert labels.contexts.tolist() == [[1, 5, 6, 7], [4097, 5, 6, 7]] and labels.pi.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("n", "fits"), [(2**31 - 2, True), (2**31 - 1, False)])
+def test_texts_that_positions_of_32_bits_cannot_number_are_refused(n, fits):
+    class Long:
+        """As many tokens as it says, and none in memory."""
+
+        def __len__(self):
+            return n
+
+    corpus = object.__new__(Corpus)
+    for name, value in (("tokens", Long()), ("vocab", ("a",)), ("doc_ids", None)):
+        object.__setattr__(corpus, name, value)
+    if fits:
+        assert len(contexts_module._read(corpus, None, None).ids) == n
+    else:
+        with pytest.raises(ValueError, match=r"tokens: got 2147483647, want fewer than 2\*\*31 - 1"):
+            contexts_module._read(corpus, None, None)
+
+
+def test_one_document_has_no_breaks():
+    assert contexts_module._breaks([7, 7, 7], 3).size == contexts_module._breaks(None, 3).size == 0
+    assert contexts_module._breaks([7, 7, 8], 3).tolist() == [False, True]
+
+
 # --- invariants -----------------------------------------------------------------------------------------------------
 
 @SETTINGS
@@ -281,12 +311,15 @@ OK = {"tokens": [0, 1, 0, 1], "context_length": 1}
     ({"tokens": np.empty(0, int)}, ValueError, "tokens: got none"),
     ({"tokens": [0, -1]}, ValueError, "tokens: got the token id -1, outside the vocabulary"),
     ({"tokens": [0, 2**31]}, ValueError, "token id 2147483648, outside the vocabulary"),
+    ({"tokens": [0, 2**31 - 1], "vocab_size": 1}, ValueError, "token id 2147483647, outside the vocabulary"),
     ({"tokens": [0.0, 1.0]}, TypeError, "tokens: got float64 with 1 axes, want a Corpus, integers"),
     ({"tokens": [[0, 1]]}, TypeError, "tokens: got int64 with 2 axes"),
     ({"tokens": [True, False]}, TypeError, "tokens: got bool"),
     ({"tokens": 3}, TypeError, "tokens: got int64 with 0 axes"),
     ({"tokens": None}, TypeError, "tokens: got object"),
     ({"tokens": ["a", 1, "b"]}, TypeError, r"tokens: got 1 \(int\) among them, want strings"),
+    ({"tokens": ["a", "b", 1]}, TypeError, r"tokens: got 1 \(int\) among them, want strings"),
+    ({"tokens": np.array(["a", 1], object)}, TypeError, r"tokens: got 1 \(int\) among them, want strings"),
     ({"tokens": "to be"}, TypeError, "tokens: got str, want tokens; SoftLabels.from_text takes a text"),
     ({"context_length": 0}, ValueError, "context_length: got 0, want at least 1"),
     ({"context_length": 1.0}, TypeError, r"context_length: got 1.0 \(float\), want a whole number >= 1"),
@@ -357,6 +390,23 @@ def test_merging_a_large_pattern_with_known_repetition():
     distinct, inverse, counts = merge_columns(S)
     assert set(counts) == {3} and distinct.shape[1] == len(columns)
     assert (distinct[:, inverse] != S).nnz == 0 and np.all(np.diff(np.unique(inverse, return_index=True)[1]) > 0)
+
+
+def test_columns_over_so_many_rows_that_two_and_a_position_need_more_than_a_word_stay_apart():
+    """28 bits a row and 10 a position: of 66 bits, the first two tell these columns apart."""
+    low, high = np.arange(1000), np.arange(1000) + 3 * 2**26
+    pairs = [(a, b) for shift in (0, 2**26, 2**27) for a, b in zip(low + shift, high)]
+    S = sp.csc_array((np.ones(6000, bool), np.ravel(pairs), np.arange(0, 6001, 2)), shape=(2**28, 3000))
+    distinct, inverse, counts = merge_columns(S)
+    assert inverse.tolist() == list(range(3000)) and set(counts) == {1} and (distinct != S).nnz == 0
+
+
+def test_the_order_and_the_number_of_times_that_rows_are_stored_do_not_matter():
+    S = sp.csc_array((np.ones(7, bool), [2, 0, 0, 2, 0, 0, 2], [0, 2, 4, 7]), shape=(3, 3))
+    distinct, inverse, counts = merge_columns(S)
+    assert distinct.toarray().tolist() == [[True], [False], [True]]
+    assert inverse.tolist() == [0, 0, 0] and counts.tolist() == [3]
+    assert S.indices.tolist() == [2, 0, 0, 2, 0, 0, 2]                      # what was given stays as it was
 
 
 def test_merging_agrees_with_soft_labels_of_a_text():
