@@ -449,7 +449,7 @@ ridged = with_ridge(labels)
 # %% tags=["remove-input"]
 fig, axes = plt.subplots(3, 1, figsize=(6.4, 9.6))
 draw(axes[0], {name: x[:, 0] for name, x in split.items()}, yscale="log",
-     ylabel=r"$\|P_FL - L^{\rm in}\|/\|L^{\rm in}\|$")
+     ylabel=r"$\|P_{\mathcal{F}}L - L^{\rm in}\|/\|L^{\rm in}\|$")
 draw(axes[1], {name: 1 - x[:, 2] for name, x in split.items()}, yscale="log",
      ylabel=r"$1 - \cos$ to $L^{\rm mm}$", xlabel="steps")
 for (name, run), colour in zip(runs.items(), ("C0", "C1", "C2", "C3")):

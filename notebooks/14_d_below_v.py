@@ -461,7 +461,7 @@ claim("14.8", np.mean(ratios))
 # *(a)* Let $X \in \mathbb R^{V\times e}$ be generic. Then the words $(w^\circ_z, x_z)$ are affinely independent on each support, and there are $\delta_j, y_j$ for which $W^\circ\delta_j + Xy_j$ has the log-odds of context $j$. Take $G_R =
 # W^\circ(RH^\circ + \delta) + Xy$, of rank at most $\operatorname{rank}L^\circ + e$.
 #
-# *(b)* Take $G_R = (W^\circ + \frac1RX)(RH^\circ + Y) = RL^\circ + (XH^\circ + W^\circ Y) + \frac1RXY$. As $P_{\mathcal F}L^\circ = 0$, we need $P_{\mathcal F}(XH^\circ + W^\circ Y) + \frac1RP_F(XY) = L^{\mathrm{in}}$. With a linear right inverse of the map in (b) this is an equation for a fixed point, and a contraction on a ball if
+# *(b)* Take $G_R = (W^\circ + \frac1RX)(RH^\circ + Y) = RL^\circ + (XH^\circ + W^\circ Y) + \frac1RXY$. As $P_{\mathcal F}L^\circ = 0$, we need $P_{\mathcal F}(XH^\circ + W^\circ Y) + \frac1RP_{\mathcal F}(XY) = L^{\mathrm{in}}$. With a linear right inverse of the map in (b) this is an equation for a fixed point, and a contraction on a ball if
 # $R$ is large.
 # ```
 #
