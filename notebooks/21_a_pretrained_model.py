@@ -217,13 +217,23 @@ claim("21.5", partial_mantel(states, predicted["NTP-SVM"], [raw], rng=rng).p)
 # %% [markdown]
 # Mantel's null shuffles the contexts, which also breaks what is true of any supports: large ones are alike in being
 # large, and common words are in many. A stricter null keeps both: it deals the words out anew, with the same sizes of
-# supports and the same number of supports for each word. And a coarser one keeps the sizes only.
+# supports and the same number of supports for each word. And a coarser one keeps the sizes only. There are fewer contexts
+# than words here, so that the proxy's vectors come quickest from $\tilde S^\top\tilde S = V\Sigma^2V^\top$.
 
 # %%
+def proxy_vectors(S):
+    """The proxy's words and contexts, U root(Sigma) and root(Sigma) V'."""
+    X = centered_support(S)
+    squares, V = np.linalg.eigh(X.T @ X)
+    some = squares > 1e-12 * squares[-1]
+    V, root = V[:, some], squares[some]**0.25
+    return X @ V / root, root[:, None] * V.T
+
+
 def margin(A, S, words=None, shuffles=19):
     """Correlation of the proxy with A, less the largest under shuffles; and that."""
     def correlation(S):
-        rows, columns = factor(centered_support(S))
+        rows, columns = proxy_vectors(S)
         B = cosine_matrix(columns if words is None else rows[words].T)
         return off_diagonal_correlation(A, B)
     null = [correlation(shuffle_supports(S, rng=rng)) for _ in range(shuffles)]
@@ -237,7 +247,7 @@ claim("21.4", gained)
 sizes = S.sum(axis=0)
 random = np.argsort(np.argsort(rng.random(S.shape), axis=0), axis=0) < sizes
 r["random, same sizes"] = off_diagonal_correlation(
-    states, cosine_matrix(factor(centered_support(random))[1]))
+    states, cosine_matrix(proxy_vectors(random)[1]))
 
 
 def show_bars(ax, values, title=""):
@@ -273,15 +283,13 @@ plt.show()
 #
 # ### Does the line matter?
 #
-# The proxy for each of the nine lines of the figure before, each with its own words. Its contexts have the Gram matrix
-# $(\tilde S^\top\tilde S)^{1/2}$, and $\tilde S^\top\tilde S$ is small and can be counted.
+# The proxy for each of the nine lines of the figure before, each with its own words.
 
 # %%
 def proxy_contexts(S):
     """Cosines between the proxy's contexts."""
-    N, k, V = S.astype(float), S.sum(axis=0), np.sum(S.sum(axis=1) > 0)
-    s, U = np.linalg.eigh((N.T @ N).toarray() - np.outer(k, k) / V)
-    return cosine_matrix((U * np.maximum(s, 0)**0.25).T)
+    kept = S.toarray()[np.flatnonzero(S.sum(axis=1) > 0)]
+    return cosine_matrix(proxy_vectors(kept)[1])
 
 
 sweep = {name: mantel(states, proxy_contexts(S), rng=rng, permutations=199)
@@ -336,7 +344,7 @@ claim("21.12", gained)
 
 # %% tags=["remove-input"]
 words_r["random, same sizes"] = off_diagonal_correlation(
-    unembedding, cosine_matrix(factor(centered_support(random))[0][often].T))
+    unembedding, cosine_matrix(proxy_vectors(random)[0][often].T))
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
 show_bars(ax, words_r, "words")
 plt.show()

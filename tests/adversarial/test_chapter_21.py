@@ -144,6 +144,9 @@ def test_the_contexts_of_the_proxy_from_their_gram_matrix(page, S):
     silent = np.vstack([S, np.zeros((2, S.shape[1]))]) > 0       # words in no support are left out
     wanted = cosine_matrix(factor(centered_support(S))[1])
     np.testing.assert_allclose(page(21).proxy_contexts(sparse.csc_array(silent)), wanted, atol=1e-6)
+    W, H = page(21).proxy_vectors(S)
+    np.testing.assert_allclose(W @ H, centered_support(S), atol=1e-9)
+    np.testing.assert_allclose(W.T @ W, H @ H.T, atol=1e-9)
 
 
 def test_company_and_scatter_of_degenerate_classes(page):
