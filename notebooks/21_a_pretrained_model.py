@@ -523,7 +523,8 @@ claim("21.21", over_chance(H[:, both], support[both])
       - over_chance(H[:, both], following[both]))
 
 # %% [markdown]
-# This comparison favours supports, and the margin is not large: the model does not know which token the text goes on
+# This comparison favours supports, and the margin is not large: of seven other draws of openings that we tried one
+# came out on the other side. The model does not know which token the text goes on
 # with, but it does know its own support. A harder question is whether supports say more than the likeliest token
 # does. Among contexts with the same likeliest token, are those with the same support nearer? Here contexts are
 # shuffled only within their likeliest token.
@@ -546,10 +547,10 @@ null = [np.diag(angles[:, rng.permutation(len(A))]).mean() for _ in range(999)]
 claim("21.22", (1 + np.sum(np.array(null) >= np.diag(angles).mean())) / 1000)
 
 # %% [markdown]
-# Three answers, then. States gather by support more than by the token that happens to come next, as expected. The
+# Three answers, then. States gather by support more than by the token that happens to come next, as expected, in most draws. The
 # likeliest token does as much for them: whether contexts that agree on it also agree on the rest of their support
 # makes no difference that this sample can show, and the claim that it would fails. (Few contexts share both, so the
-# test is weak: this is no evidence against collapse by support, only none for it.) And words do point at the mean
+# test is weak: of the seven other draws three passed it. This is no evidence against collapse by support, and hardly any for it.) And words do point at the mean
 # states of their contexts, better than other words would, and far from exactly.
 #
 # ## What the dimension forbids
