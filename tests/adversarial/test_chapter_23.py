@@ -24,7 +24,7 @@ RARE = {"one-hot": (np.eye(3), (1, 0), [1, 1, 1]), "V = 2": (np.eye(2), (1, 0), 
 
 
 @pytest.mark.parametrize("S, entry, weight", RARE.values(), ids=RARE)
-@pytest.mark.parametrize("s, first, last", [(0.5, 1e7, 1e10), (2, 1e4, 1e6)])
+@pytest.mark.parametrize("s, first, last", [(0.5, 1e7, 1e10), (2, 1e3, 1e5)])
 def test_a_rare_token_hangs_where_the_theorem_says_in_other_worlds(page, S, entry, weight, s, first, last):
     S = np.asarray(S) > 0
     new = S.copy()
