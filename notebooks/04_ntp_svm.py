@@ -266,7 +266,7 @@ plt.show()
 # proxy gives every token off a support the same logit; the solution does not. The certificate, at the bottom, is
 # zero at the one entry whose margin is larger than one.*
 #
-# A reader of the paper objected that the solution treats all tokens off the support alike. The proxy does. The
+# A reader of the paper objected to uniform weights on all tokens. Off the supports the proxy does treat all alike. The
 # solution need not.
 
 # %%

@@ -870,7 +870,7 @@ plt.show()
 # values, the solution three: what breaks both conditions (the diagonal) is pushed down twice as far. The
 # solution has rank six, three for colours and three for shapes; the proxy has rank fifteen.*
 #
-# A reviewer complained that the solution puts uniform weights on all that is off the support. In this world
+# A reviewer complained of uniform weights on all terms (of which matrix, the public record has lost). In this world the solution is far from uniform off the supports:
 # it has $T + 1$ levels; with the words come $T$ groups of dimensions, one for each attribute, that
 # nobody told it about. (And if $T > q$, a token that breaks just one condition has the logit $T/q - 1 > 0$: the context makes an acute
 # angle with a word that never follows it.)
