@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Two runs try the same examples.
+settings.register_profile("book", derandomize=True)
+settings.load_profile("book")
 
 SKIPS = {
     "site": "the book is not built (`make book` builds it into _build/html)",

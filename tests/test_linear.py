@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ntputils import (SoftLabels, Trajectory, centered_support, excess, finite_part, in_support_logits, ntp_gradient,
@@ -68,6 +68,7 @@ def check_certificate(H, S, solution):
 def test_the_svm_agrees_with_cvxpy_where_contexts_are_independent(seed, V, m, more):
     rng = np.random.default_rng(seed)
     H, S = rng.normal(size=(m + more, m)), random_labels(rng, V, m).S.toarray()
+    assume(np.linalg.svd(H, compute_uv=False)[-1] > 0.05)  # the oracle takes very large words for no words
     solution = solve_linear_svm(H, S)
     check_certificate(H, S, solution)
     if S.all():
