@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,15 @@ def test_a_fault_fails_the_build_and_says_where(pages) -> None:
     said = pages.build()
     assert any("book/questions.md" in line and "WARNING: discussion.yml, D5: it is marked" in line for line in said)
     assert article(pages.page("book/questions"), 5) is None
+
+
+def test_the_book_s_own_answers_are_whole() -> None:
+    """The page is in the book; every item has an answer, and a measured one leans on claims that bear on it."""
+    assert "book/questions" in (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    items = yaml.safe_load((ROOT / "book" / "discussion.yml").read_text(encoding="utf-8"))
+    claims = by_id(yaml.safe_load((ROOT / "book" / "claims.yml").read_text(encoding="utf-8")))
+    assert faults(items, claims) == []
+    assert faults(items[1:], claims) == [f"discussion.yml: 1 of the {ITEMS} items are missing: D1"]
 
 
 def test_an_item_shows_who_asked_what_the_answer_and_its_mark(built_pages) -> None:

@@ -1,4 +1,4 @@
-"""Questions and answers in a real browser, from a file."""
+"""Questions and answers in a real browser, from a file: on four pages, and on the book itself where it is built."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
+ROOT = Path(__file__).resolve().parents[2]
 ITEM = "article[data-item]"
 OVERFLOW = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 
-@pytest.fixture
-def questions(built_pages) -> tuple[Path, list[dict]]:
+@pytest.fixture(params=["four pages", "the book"])
+def questions(request) -> tuple[Path, list[dict]]:
     """The page, and the items that it shows."""
-    return built_pages.page("book/questions"), built_pages.items
+    if request.param == "the book":
+        site = request.getfixturevalue("site")
+        text = (ROOT / "book" / "discussion.yml").read_text(encoding="utf-8")
+        return site / "book" / "questions.html", yaml.safe_load(text)
+    pages = request.getfixturevalue("built_pages")
+    return pages.page("book/questions"), pages.items
 
 
 @pytest.fixture
