@@ -1,6 +1,6 @@
 """Mutation testing: changes signs, constants and comparisons of the library, one at a time, and counts what the tests catch.
 
-    python scripts/mutate.py [--only MODULE ...] [--processes 2] [--seed 1] [--share 1.0] [--write]
+    python scripts/mutate.py [--only MODULE ...] [--processes 2] [--seed 1] [--core 150] [--others 13] [--write]
 
 The changes are Cosmic Ray's (see scripts/mutation/changes.py), drawn from a seed. A change is *caught* if one of the module's
 tests fails, or takes ten times its time. Outcomes are kept in `_build/mutation`: the command can be stopped and taken up again, and
@@ -174,14 +174,19 @@ class Plan:
         return found
 
 
-def plans(wanted: list[str], seed: int, share: float, processes: int) -> list[Plan]:
+def plans(wanted: list[str], seed: int, core: int, others: int, processes: int) -> list[Plan]:
     """Draws the changes of every module; one without any place for a change is left out."""
-    from mutation.changes import functions, sample
+    from mutation import trial
+    from mutation.changes import Change, functions, sample
 
     sources = {module: (ROOT / source_of(module)).read_text(encoding="utf-8") for module in wanted}
-    sizes = {module: round(share * (CORE if module in CORE_MODULES else OTHERS)) for module in wanted}
-    drawn = {module: sample(module, sources[module], sizes[module], seed) for module in wanted}
-    drawn = {module: found for module, found in drawn.items() if found[0]}
+
+    def draw(module: str) -> dict:
+        possible, changes = sample(module, sources[module], core if module in CORE_MODULES else others, seed)
+        return {"possible": possible, "changes": [vars(change) for change in changes]}
+
+    drawn = {m: (d["possible"], [Change(**c) for c in d["changes"]]) for m, d in trial.forked(wanted, draw, processes)}
+    drawn = {m: drawn[m] for m in wanted if drawn[m][0]}
     ran, found = watched(list(drawn), processes), []
     for module, (possible, changes) in drawn.items():
         tests = {name: test for file in files_of(module) for name, test in ran[file].items() if not name.startswith(TOO_SLOW)}
@@ -241,8 +246,8 @@ def table(found: list[Plan], known: dict) -> list[list]:
         outcome = plan.outcome(known)
         late, lived = len(outcome["timed out"]), outcome["survived"]
         rows.append([plan.module, plan.possible, len(plan.changes), len(outcome["caught"]) + late, late, len(lived),
-                     sum(change.key in why for change in lived)])
-    rows.append(["all", *(sum(column) for column in list(zip(*rows))[1:])])
+                     sum(change.key in why for change in lived) if plan.module in CORE_MODULES else None])
+    rows.append(["all", *(sum(cell or 0 for cell in column) for column in list(zip(*rows))[1:])])
     return [[*row, round(100 * row[3] / row[2], 1) if row[2] else None] for row in rows]
 
 
@@ -276,8 +281,8 @@ def write_record(found: list[Plan], known: dict, seed: int, quick: bool) -> None
 
     from record import versions, write
 
-    took_part = {d.name: d.version for d in distributions(path=[str(LIBS)]) if d.name == "cosmic-ray"}
-    took_part |= {d.name: d.version for d in distributions() if d.name in ("pytest", "hypothesis")}
+    took_part = {name: d.version for d in distributions()
+                 if (name := d.name.lower().replace("_", "-")) in ("cosmic-ray", "hypothesis", "pytest")}
     rows = sorted(table(found, known), key=lambda row: (row[0] not in CORE_MODULES, row[0] == "all"))
     write("mutation", COLUMNS, rows, seeds=[seed], quick=quick, also={"versions": versions() | took_part})
 
@@ -288,7 +293,8 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=modules(), default=modules(), metavar="MODULE")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--share", type=float, default=1.0, help="of the sample, to try the command")
+    parser.add_argument("--core", type=int, default=CORE, help="changes in each core module")
+    parser.add_argument("--others", type=int, default=OTHERS, help="changes in each other module")
     parser.add_argument("--write", action="store_true", help="write the table into book/results")
     asked = parser.parse_args()
     sys.path[:0] = [str(ROOT)]                  # the library of this checkout
@@ -299,12 +305,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     trial.prepare()
-    found = plans(asked.only, asked.seed, asked.share, asked.processes)
+    found = plans(asked.only, asked.seed, asked.core, asked.others, asked.processes)
     known = try_all(found, asked.processes)
     report(found, known)
     print(f"seed {asked.seed}, {asked.processes} processes, {(time.monotonic() - began) / 60:.1f} minutes")
     if asked.write:
-        write_record(found, known, asked.seed, quick=asked.share != 1.0)
+        write_record(found, known, asked.seed, quick=(asked.core, asked.others) != (CORE, OTHERS))
     return 0
 
 

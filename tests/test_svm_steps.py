@@ -1,5 +1,6 @@
 """The parts of the NTP-SVM solver one by one: its two exact steps, when it looks at the gap, and what it computes with."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -94,3 +95,10 @@ def test_a_device_means_torch_and_none_means_numpy(device, library, monkeypatch)
     spy(monkeypatch, svm, "_iterate", lambda q, *rest: used.append(q.xp.__name__))
     solve_ntp_svm(FIRST_FAILURE, device=device)
     assert len(used) == 1 and used[0].endswith(library)
+
+
+def test_iterations_and_seconds_are_those_that_were_spent():
+    began = time.perf_counter()
+    solution = solve_ntp_svm(drawn(20, 8, 2))
+    assert solution.iterations >= 1 and 0 < solution.seconds <= time.perf_counter() - began
+    assert solve_ntp_svm(np.ones((3, 2))).iterations == 0                   # full columns alone: nothing to solve
