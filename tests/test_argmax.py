@@ -39,6 +39,16 @@ def test_twins_can_only_tie():
     assert verdict.argmaxable is False and verdict.weights == {0: 1.0}
 
 
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_verdicts_do_not_depend_on_the_unit(size):
+    W = size * np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0], [5.0, -4.0], [0.25, 0.25]])
+    verdict = is_argmaxable(W, 4)
+    weights = np.array([verdict.weights.get(v, 0.0) for v in range(5)])
+    assert verdict.argmaxable is False and min(verdict.weights.values()) > 0
+    assert weights @ W == pytest.approx(W[4], rel=1e-6) and weights.sum() == pytest.approx(1)
+    assert all(is_argmaxable(W, v).argmaxable for v in (1, 2, 3))
+
+
 def test_no_certificate_no_verdict():
     W = np.random.default_rng(4).normal(size=(400, 30))
     verdict = is_argmaxable(W, 0, start=-W[0], rounds=0)

@@ -1,5 +1,7 @@
 """Rival predictions: each against the formula of its Gram matrices, computed another way."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,12 @@ def test_only_four_candidates_know_the_probabilities(labels, found):
     changed = {name for name in found if not np.allclose(found[name][1].T @ found[name][1],
                                                          other[name][1].T @ other[name][1], atol=1e-4)}
     assert changed == {"probabilities", "frequencies", "PMI", "log-odds"}
+
+
+def test_a_solution_that_is_given_is_the_one_that_is_used(labels, found):
+    given = candidate_geometries(labels, dataclasses.replace(solve_ntp_svm(labels.S, tol=1e-6), L_distinct=np.array(
+        3 * solve_ntp_svm(labels.S, tol=1e-6).L_distinct)))
+    assert np.allclose(np.matmul(*given["NTP-SVM"]), 3 * np.matmul(*found["NTP-SVM"]), atol=1e-6)
 
 
 def test_a_solution_of_other_supports_is_refused(labels):

@@ -224,6 +224,7 @@ def test_from_a_random_start_one_comes_to_the_same_point(S):
 
 @pytest.mark.parametrize(("call", "says"), [
     (lambda: subset_world(1, 1), "V, k: got 1, 1"), (lambda: subset_world(4, 4), "a size from 1 to V - 1"),
+    (lambda: subset_world(4, 0), "V, k: got 4, 0"),
     (lambda: step_geometry(5, 2), "an even number"), (lambda: step_geometry(4, 0), "R"),
     (lambda: step_geometry(5, 2, majority=5), "majority: got 5"), (lambda: step_geometry(5, 2, majority=0), "majority"),
     (lambda: star_gram([1, 0]), "weights: got"), (lambda: star_gram([[1, 2]]), "weights: got"),

@@ -31,6 +31,7 @@ def test_fano_is_a_projective_plane():
 
 
 def test_one_hot_counts():
+    assert one_hot([2]).tolist() == [[True, True]]
     S = one_hot([3, 0, 2])
     assert S.sum(axis=1).tolist() == [3, 0, 2] and (S.sum(axis=0) == 1).all()
 
@@ -45,7 +46,9 @@ def test_one_hot_counts():
     (lambda: all_subsets(4, 0), "k: got 0"),
     (lambda: all_subsets(60, 30), "more than 1000000 subsets"),
     (lambda: cyclic_windows(5, 6), "k: got 6"),
+    (lambda: cyclic_windows(0, 1), "V: got 0"),
     (lambda: one_hot([]), "counts: got"),
+    (lambda: one_hot(np.zeros(0, int)), "counts: got"),
     (lambda: one_hot([0, 0]), "sets: got none"),
     (lambda: one_hot([1, -1]), "none below zero"),
     (lambda: one_hot([1.5]), "whole numbers"),

@@ -56,6 +56,15 @@ def test_leading_directions_and_what_they_leave_out(monkeypatch, directions):
     assert np.array_equal(found.W, again.W) and np.array_equal(found.sizes, again.sizes)
 
 
+def test_a_bracket_is_attained_at_both_ends():
+    """Seven singular values, four of them known: the rest may be equal, or two as large as the last and one zero."""
+    known = np.array([5.0, 3.0, 2.0, 2.0])
+    for rest, end in (([1.0, 1.0, 1.0], 1), ([2.0, 2.0, 0.0], 0)):
+        energy = float(np.sum(known**2) + np.sum(np.square(rest)))
+        assert module._bracket(known, energy, 7, False)[end] == pytest.approx(known.sum() + np.sum(rest))
+    assert module._bracket(known, 42.0, 7, True) == (12.0, 12.0)
+
+
 def test_exact_is_the_solver(small):
     found, solution = predict(small), solve_ntp_svm(small.S)
     assert found.exact and np.abs(found.L_mm - solution.L).max() < 1e-9

@@ -128,6 +128,10 @@ def test_a_token_that_no_context_holds_ends_the_run():
     assert np.all(written[~ended.any(axis=1)] >= 0)
 
 
+def test_one_step_is_where_one_begins(labels):
+    assert visits(labels.P, labels, 1).tolist() == [labels.pi.tolist()]
+
+
 def free(labels):
     return build_model("ufm", labels, d=2, seed=0)
 
@@ -135,10 +139,13 @@ def free(labels):
 @pytest.mark.parametrize("call, error, message", [
     (lambda labels: visits(np.ones((2, 2)) / 2, labels, 1), ValueError, r"Q: got shape \(2, 2\), want"),
     (lambda labels: visits(np.ones(labels.P.shape), labels, 1), ValueError, "Q: got columns that are no probabilities"),
+    (lambda labels: visits(1.5 * labels.P, labels, 1), ValueError, "Q: got columns that are no probabilities"),
     (lambda labels: visits(labels.P, labels, 0), ValueError, "steps: got 0, want at least 1"),
     (lambda labels: continue_text(free(labels), labels, [0], 1, rng=np.random.default_rng()), ValueError,
      "model: got free vectors"),
     (lambda labels: continue_text(build_model("mean", labels, d=2, seed=0), labels, [99], 1, rng=np.random.default_rng()),
+     ValueError, r"starts: got shape \(1,\), want numbers of contexts from 0 to"),
+    (lambda labels: continue_text(build_model("mean", labels, d=2, seed=0), labels, [labels.m], 1, rng=np.random.default_rng()),
      ValueError, r"starts: got shape \(1,\), want numbers of contexts from 0 to"),
     (lambda labels: continue_text(free(labels), labels, [0], 1, rng=0), TypeError, "rng: got int"),
 ])

@@ -143,6 +143,13 @@ def test_a_curve_fools_the_shuffle_of_residuals_and_not_the_one_within_classes(r
         assert abs(np.mean(np.array(within) <= level + 1e-9) - level) < 4 * np.sqrt(level * (1 - level) / 150)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+def test_what_the_control_explains_does_not_depend_on_the_unit(rng, size):
+    A, B, C = (M + M.T for M in rng.normal(size=(3, 7, 7)))
+    expected = partial_mantel(A, B, [C], rng=rng, permutations=1).r
+    assert partial_mantel(size * A, size * B, [size * C], rng=rng, permutations=1).r == pytest.approx(expected, rel=1e-9)
+
+
 def test_nothing_is_left_of_a_matrix_that_the_control_explains(rng):
     A, B = (M + M.T for M in rng.normal(size=(2, 7, 7)))
     found = partial_mantel(A, B, [3 * A - 2], rng=rng, permutations=9)

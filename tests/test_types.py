@@ -102,6 +102,16 @@ def test_soft_labels_are_checked(change, error, message):
         SoftLabels(**{**LABELS, **change})
 
 
+def test_columns_may_miss_one_by_rounding():
+    P = np.full((10, 1), 0.1)
+    assert sum([0.1] * 10) != 1
+    assert SoftLabels(**{**LABELS, "P": P * (1 + 1e-10), "pi": [1.0], "vocab": tuple("abcdefghij"), "contexts": ("x",)}).m == 1
+
+
+def test_only_whole_counts_say_how_many_samples_there_were():
+    assert SoftLabels.from_counts([[1, 2], [3, 0]]).n == 6 and SoftLabels.from_counts([[0.5, 1], [1.5, 1]]).n == 0
+
+
 @pytest.mark.parametrize("arguments, error, message", [
     ({"counts": [[1, -1]]}, ValueError, "counts: got -1, want counts >= 0"),
     ({"counts": [[1, np.nan]]}, ValueError, "counts: got a count that is not finite"),
