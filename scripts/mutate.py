@@ -38,9 +38,9 @@ ELSEWHERE = {
     "session": "plots_and_session", "smollm2": "pretrained", "svm": "svm svm_steps svm_oracles", "train": "models",
     "widgets.__init__": "widgets/widget_python", "widgets.soft_labels": "widgets/widget_python",
 }
-# Tests and examples that take seconds: those whose name begins so are not run on changes.
+# Tests and examples that take seconds or the pretrained model: those whose name begins so are not run on changes.
 TOO_SLOW = (
-    "ntputils/pretrained.py::ntputils.pretrained.LanguageModel",
+    "ntputils/pretrained.py::",      # the pretrained model itself
     "tests/test_baselines.py::test_sgns_goes_to_its_optimum",
     "tests/test_claims.py::test_every_claim_has_a_test_that_breaks_it",
     "tests/test_low_rank.py::test_one_hot_in_two_dimensions_is_a_circle[10]",
@@ -55,6 +55,7 @@ TOO_SLOW = (
     "tests/test_models.py::test_the_library_does_not_import_torch_until_asked",
     "tests/test_pretrained.py::test_no_name_and_no_such_model",
     "tests/test_questions.py::test_without_gensim_there_is_a_word_about_it",
+    "tests/test_reference.py::test_the_example_runs_as_the_page_says",
     "tests/test_report.py::test_agreement_is_recognised_and_absence_too",
     "tests/test_report.py::test_the_command_line",
     "tests/test_report.py::test_the_named_subset",

@@ -39,7 +39,8 @@ MEMORY = 12 * 2**30
 
 def prepare() -> None:
     """Imports what copies share, and makes their tests the same each time: hypothesis draws from fixed seeds, without a clock."""
-    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "MPLBACKEND": "agg"}
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "MPLBACKEND": "agg", "PIP_NO_INDEX": "1",    # nothing is fetched,
+                   "NTP_MODEL_DIR": str(ROOT / "_build" / "mutation" / "model")}                # and the model stays untouched
     for name in NEEDED:
         import_module(name)
     hypothesis.settings.register_profile(
