@@ -32,9 +32,10 @@ CORE_MODULES = ("theory", "svm", "contexts", "metrics")
 
 # The tests of a module are the examples in its docstrings and tests/test_MODULE.py, or for these what is named here.
 ELSEWHERE = {
-    "__init__": "reference", "__main__": "report", "_anderson": "svm svm_oracles", "_corpus": "corpus", "_hints": "typing", "_npz": "types ufm",
+    "__init__": "lazy_imports", "__main__": "report", "_anderson": "svm svm_steps ufm adversarial/chapter_05",
+    "_corpus": "types corpus", "_hints": "typing", "_npz": "types ufm",
     "_report_figures": "report", "_report_numbers": "report", "_report_page": "report", "agreement": "report",
-    "kjv": "corpus", "path": "ufm path_rates", "plots": "plots_and_session", "proxy": "proxy proxy_theorems",
+    "kjv": "corpus bpe", "path": "ufm path_rates", "plots": "plots_and_session", "proxy": "proxy proxy_theorems",
     "session": "plots_and_session", "smollm2": "pretrained", "svm": "svm svm_steps svm_oracles", "train": "models",
     "widgets.__init__": "widgets/widget_python", "widgets.soft_labels": "widgets/widget_python",
 }
@@ -55,10 +56,6 @@ TOO_SLOW = (
     "tests/test_models.py::test_the_library_does_not_import_torch_until_asked",
     "tests/test_pretrained.py::test_no_name_and_no_such_model",
     "tests/test_questions.py::test_without_gensim_there_is_a_word_about_it",
-    "tests/test_reference.py::test_the_example_runs_as_the_page_says",
-    "tests/test_report.py::test_agreement_is_recognised_and_absence_too",
-    "tests/test_report.py::test_the_command_line",
-    "tests/test_report.py::test_the_named_subset",
     "tests/test_svm_oracles.py::test_logits_agree_where_the_solution_is_unique",
     "tests/test_svm_oracles.py::test_multiplicities_repeated_rows_and_full_columns",
     "tests/test_svm_oracles.py::test_random_supports_have_the_oracle_s_optimum",

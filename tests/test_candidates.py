@@ -74,3 +74,5 @@ def test_a_solution_of_other_supports_is_refused(labels):
     turned = solve_ntp_svm(labels.S.toarray()[::-1], tol=1e-4)
     with pytest.raises(ValueError, match="solution: got one of shape"):
         candidate_geometries(labels, turned)
+    with pytest.raises(ValueError, match="solution: got one of shape"):
+        candidate_geometries(SoftLabels.from_counts(np.eye(3)), solve_ntp_svm(np.roll(np.eye(3), 1, axis=0)))

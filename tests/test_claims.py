@@ -5,11 +5,24 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from ntputils import claim
 from ntputils.claims import MIME, VERDICTS, satisfies, statements
+
+
+@pytest.mark.parametrize(("measured", "recorded"), [
+    (2.5, 2.5), (7.0, 7), (np.float64(7), 7), (np.array([0.25]), 0.25), (np.True_, 1), (2.0**52, 2**52), (2.0**53, 2.0**53), (1e300, 1e300)])
+def test_a_record_has_whole_numbers_where_they_are_whole(measured, recorded):
+    found = claim("1.1", measured).record()["measured"]
+    assert found == recorded and type(found) is type(recorded)
+
+
+def test_several_numbers_are_no_measurement():
+    with pytest.raises(TypeError, match="measured: got ndarray, want one number"):
+        claim("1.1", np.zeros(2))
 
 
 @pytest.mark.parametrize(("threshold", "good", "bad"), [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntputils import (Corpus, SoftLabels, build_model, centered_support, context_words, fill_independently, fit,
+from ntputils import (Corpus, SoftLabels, contexts, masked, build_model, centered_support, context_words, fill_independently, fit,
                       in_support_logits, mask_patterns, masked_labels, pool_labels, solve_ntp_svm)
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=12), min_size=1, max_size=4)
@@ -75,6 +75,19 @@ def test_without_a_right_context_it_is_next_token_prediction(documents, left, si
     assert np.array_equal(got.P.toarray(), want.P.toarray()) and np.array_equal(got.pi, want.pi)
     assert [c + " ▢" for c in map(want.context, range(want.m))] == list(got.contexts)
     assert got.vocab == want.vocab and got.n == want.n
+
+
+def test_a_run_of_asked_places_begins_where_all_its_words_are_known():
+    text = contexts._Text(np.array([0, 2, 0, 1, 0], np.int32), ("a", "b"), np.empty(0, bool))     # 2 is <unk>
+    assert masked._centres(text, 0, 0, 2).tolist() == [2, 3]
+    assert masked._centres(text, 1, 0, 2).tolist() == [2, 3] and masked._centres(text, 0, 1, 2).tolist() == [2]
+
+
+def test_rows_that_collide_when_one_bit_is_missing_are_told_apart():
+    """In radix 2**13 five columns need 65 bits."""
+    columns = [np.array([4097, 1, 4097])] + [np.full(3, 5)] * 4
+    ranks, distinct = masked._number(columns, 2**13, 3)
+    assert ranks.tolist() == [1, 0, 1] and distinct == 2
 
 
 def test_long_windows_do_not_overflow():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ntputils import load_labels
-from ntputils.simplified import _dictionary
+from ntputils.simplified import _dictionary, _originals
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,21 @@ def labels():
 
 def support(labels, j):
     return frozenset(labels.vocab[z] for z in labels.P[:, [j]].indices)
+
+
+def test_next_words_that_are_rare_do_not_count(stories):
+    """At least 3 % of the occurrences, and at least two where there are eight next words or more; by loops."""
+    kept = {}
+    for j in np.argsort(-np.rint(stories.pi * stories.n), kind="stable")[:100]:
+        column = stories.P[:, [j]].tocoo()
+        total = round(stories.pi[j] * stories.n)
+        seen = {int(z): round(p * total) for z, p in zip(column.coords[0], column.data)}
+        least = max(0.03 * total, 2 if len(seen) >= 8 else 1)
+        kept[stories.context(j)] = {z for z, count in seen.items() if count >= least}
+    found = _originals(stories)
+    assert len(found) > 20 and any(len(tokens) < 8 for _, tokens, _ in found) and any(len(tokens) >= 8 for _, tokens, _ in found)
+    for context, tokens, _ in found:
+        assert set(tokens.tolist()) == kept[context]
 
 
 def test_size_is_near_the_papers(labels):

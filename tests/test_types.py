@@ -1,6 +1,7 @@
 """The frozen values: every check is perturbed once, and what is saved comes back bit for bit."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -182,6 +183,15 @@ def test_a_line_break_in_a_token_cannot_be_saved(tmp_path):
     with pytest.raises(ValueError, match="vocab: got a token or context with a line break"):
         SoftLabels.from_counts([[1]], contexts=["a\nb"]).save(tmp_path / "labels.npz")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_saved_file_is_for_those_whom_the_umask_lets_read(tmp_path):
+    before = os.umask(0o027)
+    try:
+        SoftLabels(**LABELS).save(tmp_path / "labels.npz")
+        assert (tmp_path / "labels.npz").stat().st_mode & 0o777 == 0o640 and os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
 
 
 # --- files ----------------------------------------------------------------------------------------------------------

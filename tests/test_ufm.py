@@ -66,6 +66,19 @@ def path(labels):
     return regularization_path(labels, np.geomspace(1e-2, 1e-10, 17), tol=SHARP)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 8])
+def test_a_gap_is_never_below_the_true_excess(labels, path, rank):
+    """The optimum of the path is known to 1e-12: no certificate may promise more, whatever the logits."""
+    rng = np.random.default_rng(rank)
+    for point in path[::4]:
+        for size in (0.1, 1.0, 3.0):
+            L = size * rng.normal(size=(labels.V, rank)) @ rng.normal(size=(rank, labels.m))
+            L -= L.mean(axis=0)
+            excess = (ntp_loss(L, labels) - point.loss) / point.lam + nuclear(L) - nuclear(point.L)
+            excess /= nuclear(L) + (ntp_loss(L, labels) - labels.entropy()) / point.lam
+            assert excess * (1 - 1e-9) <= optimality_gap(L, point.lam, labels)
+
+
 # --- the path against what is known ---
 
 @pytest.mark.parametrize(("V", "k"), [(4, 1), (4, 2), (5, 2), (5, 3), (6, 2)])
