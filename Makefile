@@ -35,6 +35,7 @@ bench: $(INSTALLED)  ## run the benchmarks (minutes, several GB of memory; in a 
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/counting.py --kjv
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/solver.py
 	PYTHONPATH=.:_build/benchlibs $(PY) benchmarks/training.py
+	PYTHONPATH=. $(PY) benchmarks/widgets.py
 
 mutate: $(INSTALLED)  ## change the library's formulas one by one and count what the tests catch (half an hour; can be stopped)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target _build/mutatelibs -r tests/mutation/requirements.txt

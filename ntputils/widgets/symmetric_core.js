@@ -48,7 +48,7 @@ export function stepFormulas(V, R) {
  */
 export function solveWorld({ V, columns, counts }) {
   const S = upTo(V).map((word) => columns.flatMap((column, j) => new Array(counts[j]).fill(Number(column.includes(word)))));
-  const { L, primal, gap } = solveNtpSvm(S);
+  const { L, primal, gap, iterations } = solveNtpSvm(S);
   const first = upTo(columns.length).map((j) => counts.slice(0, j).reduce((sum, count) => sum + count, 0));
   const cross = L.map((row) => first.map((place) => row[place]));
   const roots = counts.map(Math.sqrt);
@@ -59,7 +59,7 @@ export function solveWorld({ V, columns, counts }) {
   const plane = [Math.cos, Math.sin].map((turn) => upTo(V).map((i) => Math.sqrt(2 / V) * turn((2 * Math.PI * i) / V)));
   const axes = plane.map((axis) => U.map((u, q) => Math.sqrt(s[q]) * u.reduce((sum, x, i) => sum + x * axis[i], 0)));
   const at = (vector) => axes.map((axis) => axis.reduce((sum, x, q) => sum + x * vector(q), 0));
-  return { primal, gap, words, cross, context, wordAt: (i) => at((q) => U[q][i]),
+  return { primal, gap, iterations, words, cross, context, wordAt: (i) => at((q) => U[q][i]),
     contextAt: (j) => at((q) => Q[q][j] / roots[j]) };
 }
 

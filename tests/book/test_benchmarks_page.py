@@ -89,6 +89,18 @@ def test_the_steps_of_training_are_measured_against_their_own_products(tmp_path:
     assert {"numpy", "torch"} <= record["versions"].keys() and (tmp_path / record["figure"]).is_file()
 
 
+def test_widgets_are_timed_beside_python(browser, tmp_path: Path) -> None:
+    """Two changes of each kind; what is asked of the page must be what Python is given."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "widgets.py"), "--quick", "--out", str(tmp_path)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "widgets.json").read_text(encoding="utf-8"))
+    rows = [dict(zip(record["columns"], row, strict=True)) for row in record["rows"]]
+    assert len(rows) == 5 and "chromium" in record["versions"]
+    assert all(0 < row["page, ms"] <= row["slowest, ms"] and row["Python, ms"] > 0 for row in rows)
+
+
 def test_every_table_of_the_book_s_page_is_written_by_a_script() -> None:
     page = (ROOT / "book" / "benchmarks.md").read_text(encoding="utf-8")
     asked = set(re.findall(r":::\{benchmark\} (\w+)", page))

@@ -34,9 +34,8 @@ def answers(browser, widget_page, tmp_path_factory):
     page.wait_for_function("window.ready", timeout=10_000)
     found = page.evaluate("(cases) => cases.map(([V, k, support]) => module.readSupport(V, k, support))", cases)
     prices = page.evaluate("(worlds) => worlds.map(([V, k]) => module.price(V, k))", WORLDS)
-    slow = page.evaluate("() => { const t = performance.now(); module.price(16, 4); return performance.now() - t; }")
     page.close()
-    return cases, found, prices, slow
+    return cases, found, prices
 
 
 def test_contexts_margins_and_heights_are_pythons(answers):
@@ -66,7 +65,6 @@ def test_the_price_is_that_of_singular_values(answers):
         least = np.linalg.svd(centered_support(S), compute_uv=False).sum()
         assert abs(found["least"] / least - 1) < 1e-9
         assert abs(found["ratio"] / moment_curve_price(V, k) - 1) < 1e-9
-    assert answers[3] < 1000  # milliseconds for the largest, once: the page remembers it
 
 
 # --- in the page --------------------------------------------------------------------------------

@@ -526,12 +526,6 @@ def test_the_size_of_the_chapter_is_shown_at_once(ready, large_widget):
     page = ready(state(large_widget))
     assert page.locator(".ntp-scrubber *").count() < 400  # canvases, not ten thousand nodes
     assert [pixels(page, k).shape for k in (0, 1)] == [(100, 100, 4)] * 2
-    took = page.evaluate("""() => Math.min(...[3, 4, 5].map((k) => {
-      const start = performance.now();
-      models[0].set("snapshot", k);
-      return performance.now() - start;
-    }))""")
-    assert took < 200  # some 15 ms where it was measured; the bound leaves room for a busy machine
     page.locator("summary").click()
     assert page.locator(".ntp-supports li").count() == 10
     assert page.locator(".ntp-supports li").first.inner_text().endswith(": 10 contexts")

@@ -6,7 +6,6 @@ matrices and S alone. Where a strict certificate proves the solution unique, L i
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 import traitlets
@@ -17,11 +16,11 @@ from ntputils.widgets import SupportGridWidget
 from ntputils.widgets.support_grid import PRESETS
 
 WIDGET = SupportGridWidget
+CHECK = 5          # steps of the page between two looks at the gap
 GAP = 1e-6         # the relative duality gap that both solvers are asked for
 OBJECTIVE = 1e-4   # two objectives within the gap of one optimum are a hundred times closer than this
 LOGITS = 1e-3      # a point at gap 1e-6 is within about the gap's root of a unique solution
 FEASIBLE = 1e-9    # both projections are exact: what is left is rounding
-MILLISECONDS = 200
 UNIQUE = {"tree": None, "pairs": None, "fano": None,  # the proxy, by a strict certificate
           "failure": np.array([[5, 3, 3], [-1, 3, -3], [-1, -3, 3], [-3, -3, -3]]) / 6}
 
@@ -56,10 +55,8 @@ def answers(browser, widget_page, tmp_path_factory):
     page.goto(widget_page(tmp_path_factory.mktemp("grid"), [state("tree")]).as_uri())
     page.wait_for_function("window.ready", timeout=10_000)
     solved = page.evaluate("""(grids) => grids.map((S) => {
-      const start = performance.now();
       const solution = module.solveNtpSvm(S);
-      const took = performance.now() - start;
-      return { ...solution, took, spectrum: module.spectrum(solution.L), proxy: module.centredRows(S) };
+      return { ...solution, spectrum: module.spectrum(solution.L), proxy: module.centredRows(S) };
     })""", grids)
     face = page.evaluate("[0, 0.25, 0.5, 0.618].map((tau) => module.pentagonRows(tau))")
     page.close()
@@ -120,10 +117,12 @@ def test_the_pentagon_slides_along_solutions(answers):
     assert abs(answers[2][3][3][0] - answers[2][0][3][0]) > 0.3  # the opposite entry moves
 
 
-def test_twelve_by_twelve_is_solved_in_time(answers):
-    times = [a["took"] for S, a in zip(*answers[:2], strict=True) if len(S) == len(S[0]) == 12]
-    assert len(times) >= 10 and np.median(times) < MILLISECONDS / 2
-    assert np.quantile(times, 0.9) < MILLISECONDS  # a busy machine may pause the page once
+def test_the_page_needs_no_more_steps_than_python(answers):
+    """The same method on the same grid; the page may notice up to CHECK steps late."""
+    pairs = [(a["iterations"], solve_ntp_svm(S).iterations) for S, a in zip(*answers[:2], strict=True)]
+    page, python = np.array(pairs).T
+    assert len(page) > 60 and np.median(page / np.maximum(python, 1)) <= 1.5
+    assert (page <= 3 * python + CHECK).all()
 
 
 # --- in the page --------------------------------------------------------------------------------
@@ -240,17 +239,18 @@ def test_python_reaches_the_page_and_two_widgets_keep_apart(show):
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_a_click_on_twelve_by_twelve_is_drawn_in_time(show):
-    page = show({"S": random_grids(1)[0], "tokens": [], "contexts": []})
-    took = page.evaluate("""() => Math.min(...[0, 1, 2, 3].map((k) => {
-      const start = performance.now();
-      const S = models[0].get("S").map((row, i) => row.map((value, j) => (i === k && j === 0 ? 1 - value : value)));
-      S[11][0] = 1;
-      models[0].set("S", S);
-      document.body.getBoundingClientRect();
-      return performance.now() - start;
-    }))""")
-    assert took < MILLISECONDS
+def test_clicks_leave_nothing_behind(show):
+    """As many nodes after two clicks on each of many cells as before: what a click costs does not grow."""
+    page = show({"S": np.ones((12, 12), int).tolist(), "tokens": [], "contexts": []})
+    nodes = page.evaluate("""() => {
+      const click = (i, j) => models[0].set("S", models[0].get("S").map((row, k) => row.map((value, l) =>
+        (k === i && l === j ? 1 - value : value))));
+      return [0, 1, 2, 3, 4, 5].map((k) => {
+        click(k, k); click(k, k);
+        return document.querySelectorAll("*").length;
+      });
+    }""")
+    assert len(set(nodes)) == 1
 
 
 def test_what_is_hidden_does_not_complain(show):

@@ -19,7 +19,6 @@ WIDGET = SymmetricWidget
 FORMULA = 1e-12    # the same expressions, rounded differently
 SOLVED = 1e-6      # the proxy is the only solution and the page starts from it: what is left is rounding of roots
 GAP = 1e-6
-MILLISECONDS = 200
 STEPS = [(4, 1), (4, 20), (6, 10), (8, 100), (10, 1000)]
 START = {"mode": "subsets", "V": 5, "k": 2, "R": 10, "chosen": 0}
 
@@ -33,11 +32,10 @@ def answers(browser, widget_page, tmp_path_factory):
     page.wait_for_function("window.ready", timeout=10_000)
     found = page.evaluate("""([worlds, steps]) => {
       const solve = (world) => {
-        const start = performance.now();
         const solution = module.solveWorld(world);
         const points = { words: solution.words.map((_, i) => solution.wordAt(i)),
           contexts: world.columns.map((_, j) => solution.contextAt(j)) };
-        return { ...solution, world, points, took: performance.now() - start };
+        return { ...solution, world, points };
       };
       return {
         subsets: worlds.map(([V, k]) => {
@@ -126,9 +124,9 @@ def test_pictures_are_orthogonal_projections(answers):
         assert (np.linalg.norm(answer["points"]["words"], axis=1) <= lengths + SOLVED).all()
 
 
-def test_the_largest_worlds_are_solved_in_time(answers):
-    assert answers[1]["subsets"][-1]["took"] < MILLISECONDS
-    assert answers[1]["steps"][-1]["took"] < MILLISECONDS
+def test_one_look_is_all_the_work(answers):
+    """The page starts from the proxy, which is the solution of these worlds: the first look at the gap must say so."""
+    assert {answer["iterations"] for answer in answers[1]["subsets"] + answers[1]["steps"]} == {1}
 
 
 # --- in the page --------------------------------------------------------------------------------
