@@ -66,7 +66,7 @@ class Corpus:
             raise ValueError("tokens: got an empty corpus, want at least one token")
         if len(self.doc_ids) != self.n:
             raise ValueError(f"doc_ids: got {len(self.doc_ids)} of them for {self.n} tokens, want one for each")
-        if np.any(np.diff(self.doc_ids) < 0):
+        if np.any(self.doc_ids[1:] < self.doc_ids[:-1]):
             raise ValueError("doc_ids: got documents out of order, want ids that never fall")
         low, high = int(self.tokens.min()), int(self.tokens.max())
         if low < 0 or high >= self.V:

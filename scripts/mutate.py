@@ -34,7 +34,7 @@ CORE_MODULES = ("theory", "svm", "contexts", "metrics")
 ELSEWHERE = {
     "__init__": "lazy_imports", "__main__": "report", "_anderson": "svm svm_steps ufm adversarial/chapter_05",
     "_corpus": "types corpus", "_hints": "typing", "_npz": "types ufm",
-    "_report_figures": "report", "_report_numbers": "report", "_report_page": "report", "agreement": "report",
+    "_report_figures": "report", "_report_numbers": "report", "_report_page": "report", "agreement": "agreement report",
     "kjv": "corpus bpe", "path": "ufm path_rates", "plots": "plots_and_session", "proxy": "proxy proxy_theorems",
     "session": "plots_and_session", "smollm2": "pretrained", "svm": "svm svm_steps svm_oracles", "train": "models",
     "widgets.__init__": "widgets/widget_python", "widgets.soft_labels": "widgets/widget_python",
@@ -144,11 +144,13 @@ def watched(wanted: list[str], processes: int) -> dict[str, dict]:
 
 
 def tests_that_reach(change, tests: dict[str, dict], bodies: dict) -> dict[str, float]:
-    """The tests that run a line of the changed function, with their seconds; all tests where it is in none."""
-    if change.function not in bodies:
-        return {name: test["seconds"] for name, test in tests.items()}
-    lines = bodies[change.function][1]
-    return {name: test["seconds"] for name, test in tests.items() if lines & set(test["lines"].get(change.module, ()))}
+    """The tests that run a line of the changed function, with their seconds; all tests where there are none.
+
+    A function that runs while its module is read, and what stands outside functions, is run by no test of its own.
+    """
+    lines = bodies[change.function][1] if change.function in bodies else set()
+    reach = {name: test for name, test in tests.items() if lines & set(test["lines"].get(change.module, ()))}
+    return {name: test["seconds"] for name, test in (reach or tests).items()}
 
 
 @dataclass

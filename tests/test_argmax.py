@@ -59,3 +59,12 @@ def test_no_certificate_no_verdict():
 def test_bad_input_is_refused(W, word):
     with pytest.raises(ValueError, match="W, word"):
         is_argmaxable(W, word)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e9])
+def test_near_a_side_of_the_hull_the_unit_does_not_matter_either(size):
+    """A millionth of the triangle's size outside one of its sides, or inside."""
+    W = size * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, -1.0], [0.0, 1e-3], [0.0, -1e-3]])
+    out, inside = is_argmaxable(W, 3), is_argmaxable(W, 4)
+    assert out.argmaxable is True and (W[3] @ out.direction > np.delete(W, 3, axis=0) @ out.direction).all()
+    assert inside.argmaxable is False

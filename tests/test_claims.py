@@ -76,6 +76,18 @@ def test_scale_bound_and_open_claims(monkeypatch):
     assert claim("1.1", 1).verdict == "open"
 
 
+@pytest.mark.parametrize(("measured", "shown"), [(1234.0, "1,234"), (0.123456, "0.1235"), (-2, "-2"), (1e-15, "1e-15"), (True, "1")])
+def test_a_card_shows_whole_numbers_whole_and_others_with_four_digits(measured, shown):
+    assert f"measured <b>{shown}</b>" in claim("1.1", measured)._repr_mimebundle_()["text/html"]
+
+
+def test_an_array_of_one_number_is_a_number():
+    assert claim("1.1", np.array([[0.5]])).measured == claim("1.1", np.float32(0.5)).measured == 0.5
+    for several in (np.array([0.5, 0.5]), np.array([])):
+        with pytest.raises(TypeError, match="measured: got ndarray"):
+            claim("1.1", several)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(KeyError, match="99.1"):
         claim("99.1", 0)

@@ -66,3 +66,8 @@ def test_a_class_in_the_middle_of_all_has_no_direction(shift):
     with pytest.raises(ValueError, match="mean of all classes"):
         collapse_measures(np.array([[-1.0, 0.0, 1.0], [0.5, 0.5, 0.5]]) + shift, np.eye(3))
     assert np.isfinite(collapse_measures(np.array([[-1.0, 0.1, 1.0], [0.5, 0.5, 0.5]]) + shift, np.eye(3)).cosine)
+
+
+def test_one_class_has_nothing_to_be_compared_with():
+    with pytest.raises(ValueError, match=r"weights: got shape \(1, 3\), want .* at least two classes"):
+        collapse_measures(np.eye(3), np.ones((1, 3)))

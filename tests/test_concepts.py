@@ -153,6 +153,7 @@ def test_a_shuffle_keeps_all_sums(seed, V, m, density):
     S = supports(rng, V, m, density)
     before = S.copy()
     T = shuffle_supports(S, rng=rng, rounds=3)
+    assert shuffle_supports(S, rng=rng, rounds=1).sum() == S.sum()
     assert np.array_equal(T.sum(axis=0), S.sum(axis=0)) and np.array_equal(T.sum(axis=1), S.sum(axis=1))
     assert np.array_equal(S, before)
 

@@ -214,6 +214,15 @@ def test_kjv_is_whole():
     assert verses[66022021] == "The grace of our Lord Jesus Christ be with you all. Amen."
 
 
+def test_chapters_are_whole_and_a_passage_may_be_one_word():
+    chapters = kjv_module.chapters()
+    assert len(chapters) == 1189 and chapters[0].startswith("In the beginning God") and chapters[1].startswith("Thus the heavens")
+    assert chapters[-1].split()[-1].startswith("Amen") and len(kjv_module.passages(1, 1, seed=0)) == 1
+    for number, words in ((0, 1), (1, 0)):
+        with pytest.raises(ValueError, match=f"number, words: got {number} and {words}"):
+            kjv_module.passages(number, words, seed=0)
+
+
 def test_kjv_has_no_markup_left():
     signs = {c for verse in kjv_module.verses().values() for c in verse if not c.isalpha()}
     assert signs == set(" ,.;:?!-()’—")

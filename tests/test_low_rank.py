@@ -101,3 +101,9 @@ def test_multiplicities_weigh():
     found = solve_low_rank(S, 2, starts=3)
     prove(S, found, 2)
     assert found.primal > solve_ntp_svm(S).primal
+
+
+@pytest.mark.parametrize("S, rank", [(np.eye(6, dtype=bool), 2), (all_subsets(5, 2), 4), (cyclic_windows(7, 2), 3)])
+def test_margins_are_at_least_one_and_no_less_by_rounding(S, rank):
+    for column, on in zip(solve_low_rank(S, rank, starts=1).L.T, S.T, strict=True):
+        assert column[on].min() - column[~on].max() >= 1

