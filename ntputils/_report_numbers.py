@@ -49,7 +49,7 @@ def on_subset(part: SoftLabels, exact: Prediction, occurrences: float) -> dict[s
 
 
 def _percent(x: float) -> str:
-    return f"{100 * x:.0f} per cent" if 0.005 <= x <= 0.995 or x in (0, 1) else f"{100 * x:.2g} per cent" if x < 0.5 else \
+    return f"{100 * x:.0f} per cent" if 0.005 < x < 0.995 or x in (0, 1) else f"{100 * x:.2g} per cent" if x < 0.5 else \
         "more than 99 per cent"
 
 

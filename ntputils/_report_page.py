@@ -86,7 +86,7 @@ def number(value: float) -> str:
         return "not computed"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}"
-    return f"{value:.2g}" if abs(value) < 1e-3 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:.2g}" if abs(value) < 1e-3 else f"{value:,.4g}" if abs(value) < 9999.5 else f"{value:,.0f}"
 
 
 def numbers_table(report: Report) -> str:

@@ -148,7 +148,17 @@ class Claim:
                 f'<span class="ntp-verdict">{esc(self.verdict)}</span></p>'
                 f'<p class="ntp-claim-statement">{esc(self.statement)}</p>'
                 f'<p class="ntp-claim-facts">measured <b>{measured}</b> · threshold <b>{bound}</b> ({esc(self.why)})'
-                f' · source {esc(self.source)}{discussed}</p></div>')
+                f' · source {esc(_in_words(self.source))}{discussed}</p></div>')
+
+
+def _in_words(source: str) -> str:
+    """A source as a reader knows it.
+
+    >>> [_in_words(source) for source in ("paper", "T24", "E.5", "F.6", "D13")]
+    ['paper', 'its predecessor (Thrampoulidis 2024)', 'related work', 'open problem', 'D13']
+    """
+    words = {"T24": "its predecessor (Thrampoulidis 2024)", "E": "related work", "F": "open problem"}
+    return words.get(source.partition(".")[0], source)
 
 
 def claim(id: str, measured: float | bool) -> Claim:  # noqa: A002 - the ledger's own word

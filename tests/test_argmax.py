@@ -68,3 +68,10 @@ def test_near_a_side_of_the_hull_the_unit_does_not_matter_either(size):
     out, inside = is_argmaxable(W, 3), is_argmaxable(W, 4)
     assert out.argmaxable is True and (W[3] @ out.direction > np.delete(W, 3, axis=0) @ out.direction).all()
     assert inside.argmaxable is False
+
+
+def test_what_can_only_tie_or_lose_has_no_margin():
+    W = np.array([[2.0, 1.0], [0.0, 1.0], [-1.0, -1.0], [2.0, 1.0], [0.1, 0.2], [1.0, 2.0]])
+    for word, can in ((3, False), (4, False), (5, True)):      # a twin, a point inside, a corner
+        verdict = is_argmaxable(W, word)
+        assert verdict.argmaxable is can and (verdict.margin > 0 if can else verdict.margin == 0)

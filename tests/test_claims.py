@@ -27,7 +27,7 @@ def test_several_numbers_are_no_measurement():
 
 @pytest.mark.parametrize(("threshold", "good", "bad"), [
     ("<= 1e-12", 1e-12, 1.1e-12), (">= 0.9", 0.9, 0.8999), ("< 1", 0.999, 1), ("> 0", 1e-300, 0), ("== 0", 0, 1),
-    ("in [0.95, 1.05]", 1.05, 1.0500001), ("in [-1.01, -0.99]", -1, 1),
+    ("in [0.95, 1.05]", 1.05, 1.0500001), ("in [0.95, 1.05]", 0.95, 0.9499999), ("in [-1.01, -0.99]", -1, 1),
 ])
 def test_thresholds_tell_good_from_bad(threshold, good, bad):
     assert satisfies(good, threshold)
@@ -73,7 +73,7 @@ def test_scale_bound_and_open_claims(monkeypatch):
     assert claim("1.1", 0).verdict == "holds at this scale"
     assert claim("1.1", 1).verdict == "fails"
     monkeypatch.setitem(statements(), "1.1", {**entry, "threshold": None})
-    assert claim("1.1", 1).verdict == "open"
+    assert claim("1.1", 1).verdict == "open" and "threshold <b>none</b>" in claim("1.1", 1)._card()
 
 
 @pytest.mark.parametrize(("measured", "shown"), [(1234.0, "1,234"), (0.123456, "0.1235"), (-2, "-2"), (1e-15, "1e-15"), (True, "1")])

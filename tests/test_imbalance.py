@@ -89,6 +89,10 @@ def test_draws_from_zipfs_law_give_their_exponent_back(a):
     assert abs(zipf_exponent(rng.permutation(counts)) - a) < 0.02   # four standard errors at most
 
 
+def test_two_counts_are_enough():
+    assert zipf_exponent([8, 2]) == pytest.approx(2)           # 1 / 2^a is a quarter
+
+
 def test_the_likelihood_is_flat_at_the_exponent():
     counts = np.array([40, 3, 17, 0, 9, 1])
     a, r = zipf_exponent(counts), np.arange(1, 6)

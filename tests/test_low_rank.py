@@ -89,6 +89,7 @@ def test_what_is_not_found_is_said_and_not_called_impossible():
 
 @pytest.mark.parametrize(("call", "says"), [
     (lambda: solve_ntp_svm(np.eye(3), rank=0), "rank: got 0"),
+    (lambda: solve_low_rank(np.eye(3), 0), "rank: got 0"),
     (lambda: solve_low_rank(np.eye(3), 1, starts=-1), "starts: got -1"),
     (lambda: solve_ntp_svm([[1, 0], [1, 0]], rank=1), "no next token")])
 def test_bad_input_is_named(call, says):

@@ -239,7 +239,7 @@ def test_a_checkpoint_of_another_run_is_refused(labels, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"steps": -1}, "steps: got -1"), ({"lr": 0}, "lr, gamma"), ({"optimizer": "lion"}, "want 'adamw' or 'sgd'"),
+    ({"steps": -1}, "steps: got -1"), ({"lr": 0}, "lr, gamma"), ({"gamma": 0}, "lr, gamma"), ({"optimizer": "lion"}, "want 'adamw' or 'sgd'"),
     ({"batch": 0}, "batch: got 0"), ({"snapshots": 1}, "snapshots: got 1"), ({"weight_decay": -1}, "weight_decay"),
 ])
 def test_settings_out_of_range_are_named(labels, options, message):
@@ -306,6 +306,14 @@ def test_first_weights_of_a_transformer_are_small_and_smaller_where_layers_add_u
 def test_no_step_is_a_run_of_one_snapshot(labels):
     run = fit(build_model("ufm", labels, d=2, seed=0), labels, steps=0, snapshots=2)
     assert run.steps.tolist() == [0] and len(run.W) == len(run.loss) == 1
+
+
+@pytest.mark.parametrize("every, writes", [(0.0, 4), (1e9, 1)])
+def test_a_checkpoint_is_written_so_often_and_at_the_end(labels, tmp_path, monkeypatch, every, writes):
+    written, save = [], torch.save
+    monkeypatch.setattr(torch, "save", lambda state, file: (written.append(state["step"]), save(state, file)))
+    fit(build_model("ufm", labels, d=2, seed=0), labels, steps=3, snapshots=2, checkpoint=tmp_path / "run.pt", every=every)
+    assert len(written) == writes and written[-1] == 4     # the step that a resumed run would make next: none
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(labels, tmp_path, monkeypatch):

@@ -55,7 +55,8 @@ def test_other_angles_and_their_errors():
         assert column[on].min() - column[~on].max() > 1 - FEASIBLE
     for bad, says in ((angles(6), "want one for each of the V = 7"), (np.zeros(7), "same angle"),
                       (np.r_[angles(7)[:6], angles(7)[2] + 6 * np.pi], "same angle"),
-                      ([[0.0]], "list of finite"), (angles(7) + np.nan, "finite")):
+                      (np.r_[angles(7)[:6], angles(7)[2] + 2 * np.pi], "same angle"), ([[0.0]], "list of finite"),
+                      (angles(7) + np.nan, "finite")):
         with pytest.raises(ValueError, match=says):
             embed_on_moment_curve(S, angles=bad)
     with pytest.raises(ValueError, match="float64 does not"):

@@ -112,3 +112,9 @@ def test_real_supports_with_weights():
     found = predict(labels, exact=False)
     assert len(found.counts) == 34 and found.H.shape[1] == 404
     assert np.abs(found.L_mm - dense(labels)).max() < 1e-9
+
+
+def test_the_largest_entry_of_a_direction_is_positive(small):
+    """A singular vector has no sign of its own: two machines must choose the same."""
+    W = predict(small, exact=False).W
+    assert (np.take_along_axis(W, np.abs(W).argmax(axis=0)[None], axis=0) > 0).all()

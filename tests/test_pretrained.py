@@ -68,6 +68,12 @@ def test_threshold_bounds_the_size_and_keeps_the_most_probable_word():
         assert np.array_equal(S, (P >= threshold) | (P == P.max(axis=0)))
 
 
+def test_a_mass_that_is_reached_up_to_rounding_is_reached():
+    """Eight tenths add up to 0.7999999999999999."""
+    assert effective_supports(np.full((10, 1), 0.1), mass=0.8).sum() == 8
+    assert effective_supports(np.full((10, 1), 0.1), mass=0.81).sum() == 9
+
+
 @pytest.mark.parametrize("options", [{}, {"mass": 0.5, "threshold": 0.5}, {"mass": 1.0}, {"threshold": 0.0}])
 def test_exactly_one_line_between_zero_and_one(options):
     with pytest.raises(ValueError, match="mass, threshold"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ntputils import analogy_questions, answer_analogies, rank_agreement, similarity_ratings
+from ntputils import RankAgreement, analogy_questions, answer_analogies, rank_agreement, similarity_ratings
 
 DATA = Path(gensim.__file__).parent / "test" / "test_data"
 
@@ -69,6 +69,17 @@ def test_rank_agreement_is_scipys_with_a_fair_null():
     width = stats.bootstrap((scores[0], ratings), lambda a, b: stats.spearmanr(a, b).statistic, paired=True, method="percentile",
                             n_resamples=999, vectorized=False, rng=np.random.default_rng(0)).confidence_interval
     assert found.interval()[0] == pytest.approx([width.low, width.high], abs=0.06)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_geometries_differ_where_nearly_all_resampled_differences_have_one_sign(level):
+    """Three pairs share what may go wrong, each on two sides; the share of one sign stands just at that, or just short of it."""
+    n, tail = 6000, (1 - level) / 6
+    base = np.zeros(n)
+    for share, differ in ((0.9 * tail, True), (1.1 * tail, False)):
+        other = np.where(np.arange(n) < share * n, 1.0, -1.0)
+        found = RankAgreement(np.zeros(3), np.ones(3), np.stack([base, other, base]))
+        assert found.differ(level)[0, 1] == found.differ(level)[2, 1] == differ and not found.differ(level)[0, 2]
 
 
 def test_p_values_are_uniform_where_nothing_is_there():

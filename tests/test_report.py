@@ -1,9 +1,12 @@
 """The report: its numbers recounted, its neighbours by brute force, its page in a browser, its errors."""
 
+import html
+import math
 import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,6 +16,10 @@ from scipy import stats
 from ntputils import (Corpus, Report, SoftLabels, compare_geometries, geometry_report, load_corpus, load_labels, predict,
                       solve_ntp_svm, train_ufm)
 from ntputils.__main__ import main
+from ntputils._report_figures import _SHOWN, shown
+from ntputils._report_numbers import _percent, notes
+from ntputils._report_page import _CAPTIONS, _ROWS, _neighbours, _poles, number, numbers_table
+from ntputils.report import _nearest
 
 TEXT = """The cat sat on the mat. The dog sat on the rug. A cat ran to the dog. A dog ran to the cat.
 The girl saw a cat. The boy saw a dog. The girl ran to the boy, and the boy sat on the mat.
@@ -63,6 +70,7 @@ def test_geometry_is_that_of_dense_matrices(report):
     s = np.linalg.svd(proxy, compute_uv=False)
     shares = s[s > 1e-9] / s.sum()
     solution = solve_ntp_svm(report.labels.S, tol=1e-6)
+    assert n["largest_singular_value"] == pytest.approx(s[0]) and n["directions"] == np.sum(s > 1e-9)
     assert n["directions_share"] == pytest.approx(1) and n["stable_rank"] == pytest.approx(np.sum(s**2) / s[0]**2)
     assert n["effective_rank"] == pytest.approx(np.exp(-shares @ np.log(shares)))
     assert n["proxy_norm_low"] == pytest.approx(s.sum()) and n["proxy_norm_high"] == pytest.approx(s.sum())
@@ -90,10 +98,61 @@ def test_the_named_subset(genesis):
     whole = labels.S.toarray() - labels.S.toarray().mean(axis=0)
     s = np.linalg.svd(whole, compute_uv=False)
     assert n["optimum_low"] == pytest.approx(np.sum(s**2) / s[0]) and s.sum() <= n["optimum_high"]
+    assert n["largest_singular_value"] == pytest.approx(s[0]) and n["stable_rank"] == pytest.approx(np.sum(s**2) / s[0]**2)
+    assert n["directions_share"] == pytest.approx(np.sum(s[:12]**2) / np.sum(s**2)) and n["directions"] == 12
+    assert n["proxy_norm_low"] <= s.sum() <= n["proxy_norm_high"]
+    assert math.isnan(n["effective_rank"])          # it would need the singular values that were not computed
     norms = [np.linalg.norm(A, "nuc") for A in (proxy, L)]
     assert n["subset_norm"] == pytest.approx(norms[1]) and 0 <= norms[0] / norms[1] - 1 <= n["subset_excess"] + 1e-9
     named = geometry_report(labels, exact_on=[genesis.named[3], 0], directions=2)
     assert set(named.named) == {genesis.named[3], labels.context(0)}
+
+
+@pytest.mark.parametrize("columns, V, optimal", [
+    (["a", "ab", "ac"], 4, 0), (["a", "ab", "ac", "ab"], 4, 0), (["a", "b", "c"], 3, 1), (["a"], 2, 1)])
+def test_the_excess_of_the_proxy_over_the_optimum(columns, V, optimal):
+    """Where the proxy is the solution there is none; the last optimum is below 1."""
+    S = np.array([["abcd"[z] in column for column in columns] for z in range(V)])
+    n = geometry_report(SoftLabels.from_counts(S.astype(float))).numbers
+    excess = np.linalg.norm(S - S.mean(axis=0), "nuc") / solve_ntp_svm(S, tol=1e-9).primal - 1
+    assert n["subset_excess"] == pytest.approx(excess, abs=1.1e-4) and n["proxy_is_optimal"] == optimal
+    assert (excess > 1e-3) == (not optimal) and (n["subset_cosine"] > 1 - 1e-6) == optimal
+    assert n["sufficient_dimension"] == min(2 * S.sum(axis=0).max(), V - 1)
+
+
+def test_numbers_where_nothing_has_to_be_separated():
+    n = geometry_report("a b a b b a a b", context_length=1).numbers
+    zero = ("directions", "largest_singular_value", "stable_rank", "optimum_high", "subset_norm", "sufficient_dimension")
+    assert [n[key] for key in zero] == [0] * len(zero) and n["full_contexts"] == n["contexts"] == 2
+    assert all(math.isnan(n[key]) for key in ("effective_rank", "subset_cosine", "subset_excess"))
+
+
+@pytest.mark.parametrize("share, says", [
+    (0, "0 per cent"), (1e-5, "0.001 per cent"), (0.00123, "0.12 per cent"), (0.004, "0.4 per cent"), (0.005, "0.5 per cent"), (0.0051, "1 per cent"),
+    (0.5, "50 per cent"), (0.994, "99 per cent"), (0.995, "more than 99 per cent"), (0.996, "more than 99 per cent"), (1, "100 per cent")])
+def test_only_nothing_is_0_per_cent_and_only_all_is_100(share, says):
+    assert _percent(share) == says
+
+
+# Just not worth a note, each of them.
+QUIET = {"contexts": 100, "contexts_once": 0, "one_hot_contexts": 50, "one_hot_occurrences": 0.3, "full_contexts": 0,
+         "distinct_supports": 9, "subset_supports": 9, "subset_gap": 1e-3, "directions": 4, "directions_share": 0.999,
+         "largest_singular_value": 0.01}
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"contexts_once": 1}, "1 per cent of the contexts were seen once"),
+    ({"one_hot_contexts": 51}, "51 per cent of the contexts are one-hot (30 per cent of the tokens)"),
+    ({"one_hot_contexts": 100}, "ordinary classification"),
+    ({"one_hot_contexts": 100, "distinct_supports": 1, "subset_supports": 1}, "All contexts have the same support"),
+    ({"full_contexts": 1}, "followed by every word: 1."),
+    ({"directions_share": 0.99}, "the 4 leading directions, which hold 99 per cent"),
+    ({"subset_supports": 8}, "solved for 8 of 9 distinct supports"),
+    ({"subset_gap": 0.002}, "above the optimum by 0.2 per cent"),
+    ({"largest_singular_value": 0, "contexts_once": 1, "full_contexts": 100}, "nothing has to be separated")])
+def test_a_note_comes_past_its_threshold(change, says):
+    (note,) = notes(QUIET | change)
+    assert says in note and notes(QUIET) == ()
 
 
 def test_nearest_words_and_contexts_by_brute_force(report):
@@ -118,6 +177,13 @@ def test_nearest_words_and_contexts_by_brute_force(report):
     assert report.same_support(context) == np.sum(inverse == inverse[j]) and found == report.nearest_contexts(j, 3)
 
 
+def test_directions_do_not_depend_on_the_scale():
+    X = np.array([[1.0, 1.0, 0.0, 0.0, -1.0], [0.0, 1.0, 0.0, 2.0, 0.0]])
+    for scale in (1, 1e-12, 1e12):
+        assert _nearest(scale * X, 0, np.array([4, 3, 2, 1]), 4) == [(1, 0.707107), (3, 0.0), (4, -1.0)]
+        assert _nearest(scale * X, 2, np.array([0, 1]), 4) == []
+
+
 # --- agreement -----------------------------------------------------------------------------------------------------
 
 def test_agreement_is_recognised_and_absence_too():
@@ -136,7 +202,14 @@ def test_agreement_is_recognised_and_absence_too():
         assert one.cka == pytest.approx(found[one.what].cka, abs=1e-9)
 
 
-def test_every_form_of_vectors(report):
+def test_the_default_seed_is_0(report):
+    noise = np.random.default_rng(2).normal(size=(report.labels.V, 3))
+    default, zero, one = (geometry_report(report.labels, embeddings=noise, **seed).agreements[0]
+                          for seed in ({}, {"seed": 0}, {"seed": 1}))
+    assert default == zero and default.r == one.r and default.p != one.p
+
+
+def test_every_form_of_vectors(report, monkeypatch):
     labels, rng = report.labels, np.random.default_rng(0)
     W = rng.normal(size=(labels.V, 5))
     as_array = geometry_report(labels, embeddings=W).agreements[0]
@@ -161,6 +234,9 @@ def test_every_form_of_vectors(report):
     logits = W @ Model.H
     loss = float(labels.pi @ (np.log(np.exp(logits).sum(axis=0)) - np.sum(labels.P.toarray() * logits, axis=0)))
     assert both.numbers["model_loss"] == pytest.approx(loss)
+    for most, told in ((labels.V * labels.m, True), (labels.V * labels.m - 1, False)):
+        monkeypatch.setattr("ntputils.report._DENSE", most)
+        assert ("model_loss" in geometry_report(labels, model=Model()).numbers) == told
     names = {labels.context(j): j for j in range(labels.m)}
     called = geometry_report(labels, model=lambda contexts: Model.H[:, [names[c] for c in contexts]].T)
     assert [one.r for one in called.agreements] == pytest.approx([both.agreements[1].r])
@@ -189,7 +265,6 @@ def test_a_comparison_by_other_means():
     (0.2, 0.2, "no agreement is shown"), (0.001, 0.3, "no more than sizes explain"),
     (0.001, 0.001, "is left once it is known")])
 def test_the_sentence_says_what_the_numbers_say(p, partial_p, says):
-    from dataclasses import replace
     one = compare_geometries(np.eye(5), np.eye(5) + np.tri(5), what="words", groups=range(5), sizes=range(1, 6),
                              rng=np.random.default_rng(0), permutations=19)
     assert says in replace(one, r=0.4, p=p, partial=0.1, partial_p=partial_p).sentence
@@ -285,6 +360,11 @@ def test_questions_that_the_report_cannot_answer(report):
         report.nearest_words("zebra")
     with pytest.raises(KeyError, match="context: got 'zebra'"):
         report.nearest_contexts("zebra")
+    for outside in (-1, report.labels.m):
+        with pytest.raises(KeyError, match=f"context: got {outside}, want one of the {report.labels.m} contexts"):
+            report.same_support(outside)
+    last = report.labels.m - 1
+    assert report.nearest_contexts(last) == report.nearest_contexts(report.labels.context(last))
     with pytest.raises(ValueError, match="n: got 0"):
         report.nearest_words("cat", 0)
     assert geometry_report(SoftLabels.from_counts(np.ones((3, 3)))).nearest_words("0") == []
@@ -307,6 +387,8 @@ def test_the_page_holds_together(written):
     assert len([a for a in tags.attributes if a[:2] == ("svg", "aria-label")]) == len(report.figures) == 5
     assert "A &lt;text&gt; &amp; more" in text and f"{report.numbers['contexts']:,}" in text
     assert report.agreements[0].sentence.split(",")[0].split(" (")[0] in text and "Your vectors" in text
+    assert "Keep in mind" in text and all(f"<li>{html.escape(note)}</li>" in text for note in report.notes)
+    assert f"<dt>correlation</dt><dd>{number(report.agreements[0].r)}</dd>" in text
     assert not list(path.parent.glob("*.part")) and repr(report) == f"Report('A <text> & more': {report.labels.V:,} words, " \
         f"{report.labels.m:,} contexts)"
 
@@ -322,6 +404,171 @@ def test_the_page_in_a_browser(visit, written, width, scheme):
     dark = sum(map(int, re.findall(r"\d+", ground)[:3])) < sum(map(int, re.findall(r"\d+", ink)[:3]))
     assert dark == (scheme == "dark")
     assert page.locator("figure svg text").first.bounding_box()["height"] >= 6
+
+
+@pytest.mark.parametrize("value, says", [
+    (math.nan, "not computed"), (math.inf, "not computed"), (0, "0"), (-3.0, "-3"), (1234567, "1,234,567"), (0.5, "0.5"),
+    (0.00012345, "0.00012"), (0.0012345, "0.001234"), (12.34567, "12.35"), (1234.56, "1,235"), (12345.6, "12,346"), (9999.6, "10,000"),
+    (-12345.6, "-12,346")])
+def test_a_number_for_a_reader(value, says):
+    assert number(value) == says
+
+
+def test_the_table_has_every_number_that_was_computed(genesis):
+    told = re.findall(r'<th scope="row">(.*?)</th><td class="n">(.*?)</td>', numbers_table(genesis))
+    n = genesis.numbers
+    assert told == [(what, number(n[key])) for key, what, _ in _ROWS if key in n and not math.isnan(n[key])]
+    assert dict(told)["distinct contexts, m"] == f"{genesis.labels.m:,}" and "effective rank" not in dict(told)
+
+
+def test_every_figure_has_its_caption(written):
+    text = written[1].read_text(encoding="utf-8")
+    found = re.findall(r"<figure>(.*?)<figcaption>(.*?)</figcaption></figure>", text, flags=re.DOTALL)
+    axes = {"supports": "next words, at least", "spectrum": "singular value", "map": "first direction"}
+    assert len(found) == len(written[0].figures)
+    for name, (drawing, caption) in zip(written[0].figures, found):
+        assert caption == _CAPTIONS[name][0] and f'aria-label="{_CAPTIONS[name][1]}"' in drawing
+        assert f'id="{name}-' in drawing and axes.get(name, "") in drawing
+
+
+def table(text, caption):
+    """The cells of a table of the page, as text."""
+    body = text.partition(f"{caption}</caption>")[2].partition("</table>")[0]
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", body)]
+    return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row] for row in rows if row]
+
+
+def arranged(V, m, words, contexts, vocab=None):
+    """A report with directions given to some words and contexts, in at most 8 dimensions, and to no other.
+
+    Word 0 is the most frequent, word 1 the next, and so on. Every context has a support of its own.
+    """
+    counts = (np.arange(V)[:, None] <= m - np.arange(m)).astype(float)
+    counts[:, 0] = np.arange(V)[::-1]
+    base = geometry_report(SoftLabels.from_counts(counts, vocab=vocab), exact_on=1, directions=8)
+    W, H = np.zeros((V, base.proxy.sizes.size)), np.zeros((base.proxy.sizes.size, m))
+    for z, vector in words.items():
+        W[z, :len(vector)] = vector
+    for j, vector in contexts.items():
+        H[:len(vector), j] = vector
+    return replace(base, proxy=replace(base.proxy, W=W, H_distinct=H))
+
+
+def at_cosines(numbers, cosines, axis=0):
+    """Vectors at these cosines to axis `axis`, two dimensions for all."""
+    return {i: [0.0] * axis + [c, (1 - c * c)**0.5] for i, c in zip(numbers, cosines)}
+
+
+def test_the_page_lists_near_words():
+    """The five nearest of the 500 most frequent words, from cosine 0.005 on, for those of the first 300 that have letters."""
+    vocab = [f"w{z}" for z in range(502)]
+    vocab[6], vocab[20], vocab[21] = "x" * 24, "y" * 25, "."
+    words = (at_cosines([0, 1, 2, 3, 4, 5, 6, 500], [1, 0.4, 0.9, 0.7, 0.5, 0.6, 0.8, 1])
+             | at_cosines([10], [1], 2) | {11: [0, 0, 0.006, 1, 0], 12: [0, 0, 0.004, -1, 0]}
+             | at_cosines([20, 21, 499], [1, 0.6, 0.8], 4) | at_cosines([299, 300], [1, 1], 6))
+    rows = dict(table(_neighbours(arranged(502, 9, words, {}, vocab)), "Nearest words"))
+    assert rows["w0"] == f"w2 0.90, {'x' * 24} 0.80, w3 0.70, w5 0.60, w4 0.50"
+    assert (rows["w10"], rows["w11"]) == ("w11 0.01", "w10 0.01") and rows["y" * 23 + "…"] == "w499 0.80, . 0.60"
+    assert rows["w299"] == "w300 1.00"
+    assert set(rows) == {"w0", "w1", "w2", "w3", "w4", "w5", "x" * 24, "w10", "w11", "y" * 23 + "…", "w299"}
+
+
+@pytest.mark.parametrize("V, listed", [(39, ["a", ".", ";"]), (40, ["a"])])
+def test_signs_are_listed_among_few_words_only(V, listed):
+    vocab = ["a", ".", ";", *map(str, range(3, V))]
+    found = table(_neighbours(arranged(V, 2, dict.fromkeys(range(3), [1.0]), {}, vocab)), "Nearest words")
+    assert [word for word, _ in found] == listed
+
+
+def test_the_page_lists_near_contexts(report):
+    """The four nearest of the first 300 supports, from cosine 0.005 on, for the first 12 of them."""
+    contexts = (at_cosines([0, 1, 2, 3, 4, 5, 300], [1, 0.4, 0.9, 0.7, 0.5, 0.6, 1])
+                | at_cosines([7], [1], 2) | {8: [0, 0, 0.006, 1], 9: [0, 0, 0.004, -1]}
+                | at_cosines([11, 12, 299], [1, 1, 1], 4))
+    drawn = _neighbours(arranged(304, 302, {}, contexts))
+    rows = {context: near for context, _, near in table(drawn, "Nearest contexts")}
+    assert rows["0"] == "2 0.90; 3 0.70; 5 0.60; 4 0.50" and rows["7"] == "8 0.01" and rows["11"] == "12 1.00; 299 1.00"
+    assert set(rows) == {*"0123457", "8", "11"} and not table(drawn, "Nearest words")
+    supports = {report.labels.context(j): frozenset(report.labels.S[:, [j]].indices) for j in range(report.labels.m)}
+    equals = {context: int(n) for context, n, _ in table(_neighbours(report), "Nearest contexts")}
+    assert equals["."] > 1 and equals == {c: list(supports.values()).count(supports[c]) for c in equals}
+
+
+def test_the_page_lists_the_16_most_frequent_words(genesis):
+    found, vocab = [word for word, _ in table(_neighbours(genesis), "Nearest words")], genesis.labels.vocab
+    with_letters = [vocab[z] for z in genesis.top_words if re.search("[a-z]", vocab[z])]
+    assert found == [word for word in with_letters if genesis.nearest_words(word, 1)[0][1] > 0.005][:16]
+
+
+def test_words_at_the_ends_of_the_directions(report):
+    U = np.linalg.svd(solve_ntp_svm(report.labels.S, tol=1e-4).L)[0]
+    found = table(_poles(report), "Words at the ends of the leading directions")
+    assert [row[0] for row in found] == list("12345")
+    for (_, *ends), x in zip(found, U.T):
+        seen = [[x[report.labels.vocab.index(word)] for word in end.split()] for end in ends]
+        x, (upper, lower) = (x, seen) if seen[0][0] > 0 else (-x, [[-value for value in end] for end in seen])
+        assert upper == pytest.approx(np.sort(x[x > 1e-6])[::-1][:7], abs=1e-5)
+        assert lower == pytest.approx(np.sort(x[x < -1e-6])[:7], abs=1e-5)
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("token, says", [
+    ("x" * 24, "x" * 24), ("x" * 25, "x" * 23 + "…"), (" ", "␣"), ("\n", "␣"), ("a\nb", "a↵b"), ("a\x00", "a\ufffd")])
+def test_a_token_as_it_can_be_printed(token, says):
+    assert shown(token) == says
+
+
+def test_the_figure_of_supports_counts_contexts(report):
+    (line,) = report.figures["supports"].axes[0].lines
+    k = report.labels.support_sizes
+    assert dict(zip(*line.get_data())) == {size: np.sum(k >= size) for size in set(k.tolist())}
+
+
+def test_the_spectrum_on_the_scale_that_it_needs(report, written):
+    S = report.labels.S.toarray().astype(float)
+    for found, L in ((report, solve_ntp_svm(S, tol=1e-4).L), (written[0], written[0].exact.L_mm)):
+        axes, S = found.figures["spectrum"].axes[0], found.labels.S.toarray().astype(float)
+        for line, A in zip(axes.lines, (S - S.mean(axis=0), L)):
+            x, y = line.get_data()
+            assert y == pytest.approx(np.linalg.svd(A, compute_uv=False)[:len(y)], abs=1e-3)
+            assert x.tolist() == list(range(1, len(y) + 1))
+        steep = np.log10(axes.lines[0].get_ydata())
+        assert axes.get_yscale() == ("log" if steep[0] - steep[-1] > 0.5 else "linear")
+    names = [[text.get_text() for text in one.figures["spectrum"].axes[0].get_legend().texts] for one in (report, written[0])]
+    assert names == [["proxy, all contexts", "NTP-SVM"], ["proxy, all contexts", "NTP-SVM, the named subset"]]
+    flat = geometry_report("a b c d a", context_length=1).figures["spectrum"].axes[0]
+    assert flat.get_yscale() == "linear" and flat.get_ylim()[0] == 0
+
+
+def test_the_map_shows_frequent_words_and_contexts_around_the_centre(report, written):
+    for found in (report, written[0]):
+        ax, prediction = found.figures["map"].axes[0], found.prediction
+        words, contexts = (np.asarray(points.get_offsets()) for points in ax.collections)
+        top = np.argsort(-found.labels.pi, kind="stable")[:40]
+        W, H = prediction.W[found.top_words[:60], :2], prediction.H[:2, top].T
+        assert words == pytest.approx(W / np.abs(W).max()) and contexts == pytest.approx(H / np.abs(H).max())
+        assert sorted((set(line.get_xdata()), set(line.get_ydata())) for line in ax.lines) == [({0}, {0, 1}), ({0, 1}, {0})]
+        place = [(shown(found.labels.vocab[z], 16), *xy) for z, xy in zip(found.top_words, words)]
+        place += [(shown(found.labels.context(j), 16), *xy) for j, xy in zip(top, contexts)]
+        assert len(ax.texts) > 10 and {(text.get_text(), *text.xy) for text in ax.texts} <= set(place)
+
+
+def test_the_matrices_show_the_most_frequent_words_and_contexts(written):
+    report = written[0]
+    first = np.unique(report.prediction.inverse, return_index=True)[1][:_SHOWN]
+    for name, X, names in (
+            ("words", report.prediction.W[report.top_words[:_SHOWN]].T, [report.labels.vocab[z] for z in report.top_words]),
+            ("contexts", report.prediction.H[:, first], [report.labels.context(j) for j in first])):
+        ax = report.figures[name].axes[0]
+        X = X / np.linalg.norm(X, axis=0)
+        assert np.asarray(ax.images[0].get_array()) == pytest.approx(X.T @ X)
+        for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+            assert [label.get_text() for label in labels] == [shown(one, 18) for one in names[:_SHOWN]]
+
+
+def test_two_words_have_no_matrix():
+    assert sorted(geometry_report("a b", context_length=1).figures) == ["map", "spectrum", "supports"]
 
 
 def test_half_a_page_is_never_left(report, tmp_path, monkeypatch):
@@ -344,6 +591,21 @@ def test_the_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         main([str(tmp_path / "none.txt")])
     assert left.value.code == 1 and "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, page, length, tokenizer, vocab_size", [
+    ([], "my.html", 2, "words", None),
+    (["--out", "there.htm", "--context-length", "3", "--tokenizer", "characters", "--vocab-size", "12"], "there.htm", 3,
+     "characters", 12)])
+def test_what_the_command_line_asks_for(tmp_path, monkeypatch, capsys, arguments, page, length, tokenizer, vocab_size):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ntputils._report_page.svg", lambda figure, name: "")      # which takes its time
+    (tmp_path / "my.txt").write_text(TEXT, encoding="utf-8")
+    main(["my.txt", *arguments])
+    corpus = Corpus.from_text(TEXT, tokenizer=tokenizer)
+    labels = SoftLabels.from_tokens(corpus, context_length=length, vocab_size=vocab_size)
+    assert capsys.readouterr().out == f"{page}\n" and sorted(p.name for p in tmp_path.iterdir()) == sorted(["my.txt", page])
+    assert f"{labels.V:,} words and {labels.m:,} contexts" in (tmp_path / page).read_text(encoding="utf-8")
 
 
 def test_a_report_is_repeatable(report):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ntputils import SoftLabels, build_model, continue_text, next_contexts, softmax, visits
+from ntputils import SoftLabels, build_model, context_words, continue_text, next_contexts, softmax, visits
 
 TEXT = "a b c a b d\n\nb c d a c\n\na b c c d b c a b c d"
 
@@ -106,6 +106,25 @@ def test_a_model_reads_what_it_wrote():
     start = [labels.context(j) for j in range(labels.m)].index("c d")
     written = continue_text(model, labels, [start, start], 6, rng=np.random.default_rng(0))
     assert ["".join(labels.vocab[z] for z in row) for row in written] == ["abcdab"] * 2
+
+
+class Echo(torch.nn.Module):
+    """Words as vectors; the word after a context is its first one."""
+
+    def forward(self, words):
+        return torch.nn.functional.one_hot(words[:, 0], 4).float() * 50
+
+
+def test_a_window_moves_by_one_word():
+    labels = SoftLabels.from_text("a b c d " * 3, context_length=3)
+    model = build_model("mean", labels, d=4, seed=0)
+    model.encoder = Echo()
+    ids, words = context_words(labels)
+    with torch.no_grad():       # after abc comes d, the word before the first in the round
+        model.decoder.weight.copy_(torch.eye(4)[[words.index(dict(zip("abcd", "bcda"))[word]) for word in labels.vocab]])
+    start = [labels.context(j) for j in range(labels.m)].index("b c d")
+    written = continue_text(model, labels, [start], 6, rng=np.random.default_rng(0))
+    assert "".join(labels.vocab[z] for z in written[0]) == "abcdab"
 
 
 def test_tokens_come_with_the_models_chances():

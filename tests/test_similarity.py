@@ -199,6 +199,9 @@ def test_bootstrap_intervals_cover(rng):
     (lambda g: cka(np.ones((2, 3)), np.ones((2, 4))), ValueError, "same items"),
     (lambda g: procrustes_distance(np.ones((2, 3)), np.ones((2, 4))), ValueError, "same items"),
     (lambda g: bootstrap_interval([1, 2], rng=g), ValueError, "at least five"),
+    (lambda g: bootstrap_interval(range(5), rng=g, level=1.0), ValueError, "level"),
+    (lambda g: bootstrap_interval(range(5), rng=g, level=1.5), ValueError, "level"),
+    (lambda g: bootstrap_interval([1, 2, 3, 4, np.nan], rng=g), ValueError, "finite"),
 ])
 def test_bad_input_is_named(rng, call, error, message):
     with pytest.raises(error, match=message):

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from ntputils import (ConvergenceWarning, SoftLabels, Trajectory, centered_support, in_support_logits,
                       lambda_max, ntp_gradient, ntp_loss, optimality_gap, project_F, regularization_path,
                       solve_ntp_svm, softmax, train_ufm)
+from ntputils.ufm import _schedule
 
 PHI = (1 + np.sqrt(5)) / 2
 EXACT = 1e-8      # entries of L against a closed form, where they are of order 1 to 25
@@ -337,3 +338,21 @@ def test_training_wants_a_generator_and_a_loss_that_is_finite(labels):
         train_ufm(labels, d=2, steps=1, lr=1.0, rng=0)
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="lr"):
         run(labels, lr=1e300)
+
+
+@pytest.mark.parametrize("snapshots, steps, kept", [
+    (5, 1000, [0, 1, 10, 100, 1000]), (2, 1000, [0, 1, 1000]), (50, 3, [0, 1, 2, 3]), (4, 0, [0]), ([7, 2], 9, [0, 2, 7])])
+def test_snapshots_are_log_spaced_or_those_that_are_asked_for(snapshots, steps, kept):
+    assert _schedule(snapshots, steps).tolist() == kept
+
+
+@pytest.mark.parametrize("snapshots", [[-1, 3], [3, 11], 1])
+def test_snapshots_outside_of_the_run_are_refused(snapshots):
+    with pytest.raises(ValueError, match="snapshots: got"):
+        _schedule(snapshots, 10)
+
+
+@pytest.mark.parametrize("options", [{"tol": 0.0}, {"max_iter": 0}])
+def test_the_path_wants_a_tolerance_and_an_iteration(options):
+    with pytest.raises(ValueError, match="tol, max_iter: got"):
+        regularization_path(SoftLabels.from_counts([[1, 2], [1, 0]]), [1e-2], **options)
