@@ -1,6 +1,6 @@
 """Mutation testing: changes signs, constants and comparisons of the library, one at a time, and counts what the tests catch.
 
-    python scripts/mutate.py [--only MODULE ...] [--processes 2] [--seed 1] [--core 150] [--others 13] [--write]
+    python scripts/mutate.py [--only MODULE ...] [--processes 2] [--seed 1] [--core 150] [--others 30] [--write]
 
 The changes are Cosmic Ray's (see scripts/mutation/changes.py), drawn from a seed. A change is *caught* if one of the module's
 tests fails, or takes ten times its time. Outcomes are kept in `_build/mutation`: the command can be stopped and taken up again, and
@@ -26,7 +26,7 @@ KEPT = ROOT / "_build" / "mutation"
 REASONS = ROOT / "tests" / "mutation" / "survivors.yml"
 LIBS = ROOT / "_build" / "mutatelibs"
 
-CORE, OTHERS = 150, 13     # how many changes are drawn in a core module and in each of the others
+CORE, OTHERS = 150, 30     # how many changes are drawn in a core module and in each of the others
 
 CORE_MODULES = ("theory", "svm", "contexts", "metrics")
 
