@@ -75,8 +75,9 @@ def source_of(module: str) -> str:
 
 def files_of(module: str) -> list[str]:
     """The files with the tests of a module, its own docstrings first."""
-    names = [name.rpartition("/") for name in ELSEWHERE.get(module, module.replace(".", "/")).split()]
-    return [source_of(module), *(f"tests/{folder}{slash}test_{name}.py" for folder, slash, name in names)]
+    names = ELSEWHERE.get(module, module.replace(".", "/")).split() + ["widgets/widget_python"] * module.startswith("widgets.")
+    parts = [name.rpartition("/") for name in dict.fromkeys(names)]
+    return [source_of(module), *(f"tests/{folder}{slash}test_{name}.py" for folder, slash, name in parts)]
 
 
 def digest(files: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from ntputils import SoftLabels, collapse_ratio, project_leading
+from ntputils import SoftLabels, all_subsets, collapse_ratio, load_labels, project_leading
 from ntputils.widgets import CollapseWidget
-from ntputils.widgets.collapse import COLOURS, DIGITS, PRESETS
+from ntputils.widgets.collapse import COLOURS, DIGITS, EACH, PRESETS
 
 WIDGET = CollapseWidget
 ROUNDING = 1e-9  # two implementations of sums and Jacobi rotations in double precision
@@ -240,6 +240,44 @@ def test_bad_settings_are_named():
         CollapseWidget(TWINS, lambdas=[1e-4]).step = 9
     with pytest.raises(ValueError, match="world: got 1"):
         CollapseWidget(TWINS, lambdas=[1e-4]).world = 1
+
+
+@pytest.mark.parametrize(("labels", "directions"), [
+    (TWINS, 1), (SoftLabels.from_counts(np.eye(4)), 3), (SoftLabels.from_counts(all_subsets(4, 2).astype(int)), 3)])
+def test_directions_that_grow_are_those_of_the_margin(labels, directions):
+    """As many as the supports ask for; before any direction is there, one is kept."""
+    for lambdas, rank in (([1e-4, 1e-8], directions), ([1e3], 1)):
+        widget = CollapseWidget(labels, lambdas=lambdas)
+        assert widget.worlds[0]["rank"] == rank
+        assert f"keeps {rank} of {len(widget.worlds[0]['H'][0])} directions" in widget.fallback()
+
+
+def test_a_rank_can_be_given_within_its_ends():
+    for rank in (1, 2):
+        assert CollapseWidget(TWINS, lambdas=[1e-4], rank=rank).worlds[0]["rank"] == rank
+    for rank in (0, 3):
+        with pytest.raises(ValueError, match=rf"rank: got {rank}, want a number from 1 to min\(V - 1, m\) = 2"):
+            CollapseWidget(TWINS, lambdas=[1e-4], rank=rank)
+
+
+def test_two_words_have_one_direction_to_keep():
+    two = SoftLabels.from_counts(np.eye(2))
+    assert CollapseWidget(two, lambdas=[1e-4], rank=1).worlds[0]["rank"] == 1
+    with pytest.raises(ValueError, match="rank: got 2"):
+        CollapseWidget(two, lambdas=[1e-4], rank=2)
+
+
+def test_the_worlds_have_the_most_frequent_contexts_of_their_supports():
+    labels = load_labels("tinystories-counts")
+    distinct, inverse, _ = labels.merge_supports()
+    for world, (_, supports, _) in zip(CollapseWidget().worlds, PRESETS, strict=True):
+        wanted = []
+        for support in supports:
+            column = np.isin(labels.vocab, support.split("/"))
+            [group] = np.flatnonzero((distinct.toarray() == column[:, None]).all(axis=0))
+            same = np.flatnonzero(inverse == group)
+            wanted += [labels.context(j) for j in sorted(same, key=lambda j: -labels.pi[j])[:EACH]]
+        assert world["contexts"] == wanted
 
 
 def test_the_module_is_whole_and_imports_nothing():

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from ntputils import SoftLabels, centered_support, from_sets, load_labels, orthants
+from ntputils import SoftLabels, all_subsets, centered_support, from_sets, load_labels, orthants
 from ntputils.widgets import ConceptsWidget
 from ntputils.widgets.concepts import DIGITS
 
@@ -264,6 +264,56 @@ def test_words_follow_the_state(stories):
 
 def test_the_page_carries_no_more_than_it_needs(stories):
     assert len(json.dumps(stories.worlds)) < 20_000
+
+
+@pytest.mark.parametrize(("chosen", "patterns"), [
+    ([0], ["+", "-"]), ([0, 2], ["++", "+-", "-+", "--"]),
+    ([1, 2, 3], ["+++", "++-", "+-+", "+--", "-++", "-+-", "--+", "---"])])
+def test_an_orthant_has_what_has_its_signs_the_strongest_first(chosen, patterns):
+    here = ConceptsWidget(SIX, concepts=4, chosen=chosen)
+    found = here.orthants()
+    assert list(found) == patterns
+    for side, key in enumerate(("words", "contexts")):
+        scores = {item["name"]: [item["scores"][c] for c in chosen] for item in here.worlds[0][key]}
+        assert sorted(name for cell in found.values() for name in cell[side]) == sorted(scores)
+        for pattern, cell in found.items():
+            assert all((x > 0) == (sign == "+") for name in cell[side] for x, sign in zip(scores[name], pattern, strict=True))
+            strengths = [min(map(abs, scores[name])) for name in cell[side]]
+            assert strengths == sorted(strengths, reverse=True)
+
+
+@pytest.mark.parametrize(("concepts", "chosen"), [(1, [0]), (2, [0]), (3, [1, 2]), (4, [1, 2])])
+def test_the_second_and_third_concept_come_first_where_they_are_there(concepts, chosen):
+    assert ConceptsWidget(SIX, concepts=concepts).chosen == chosen
+
+
+def test_items_are_those_that_the_concepts_describe_best_as_many_as_asked():
+    one = ConceptsWidget(SIX, concepts=2, words=1, contexts=1).worlds[0]
+    U, _, Vt = np.linalg.svd(centered_support(SIX.S))
+    for key, names, A in (("words", NAMES, U), ("contexts", [SIX.context(j) for j in range(SIX.m)], Vt.T)):
+        squares = np.sum(A[:, :2]**2, axis=1)
+        [item] = one[key]
+        assert squares[names.index(item["name"])] == pytest.approx(squares.max()) and squares.min() < 0.9 * squares.max()
+    for counts in ({"concepts": 0}, {"concepts": 13}, {"words": 0}, {"contexts": 0}):
+        with pytest.raises(ValueError, match="concepts, words, contexts: got"):
+            ConceptsWidget(SIX, **{"concepts": 2, **counts})
+    assert len(ConceptsWidget(concepts=12, chosen=[0, 1, 2, 11]).worlds[0]["sizes"]) == 12
+
+
+def test_no_score_is_minus_zero():
+    """Symmetric supports have scores that are zero but for rounding, of either sign."""
+    scores = repr([ConceptsWidget(SoftLabels.from_counts(all_subsets(V, 2).astype(int)), concepts=3).worlds for V in (4, 5, 6)])
+    assert " 0.0" in scores and "-0.0," not in scores and "-0.0]" not in scores
+
+
+def test_the_words_name_eight_words_and_three_contexts_of_an_orthant(stories):
+    heading, *lines = stories.fallback().splitlines()
+    filled = {pattern: cell for pattern, cell in stories.orthants().items() if any(cell)}
+    assert heading.startswith("Orthants of concepts 2, 3 by sign") and len(lines) == len(filled)
+    assert max(len(words) for words, _ in filled.values()) > 8 and max(len(contexts) for _, contexts in filled.values()) > 3
+    for line, (pattern, (words, contexts)) in zip(lines, filled.items(), strict=True):
+        assert line == f"{pattern}: {', '.join(words[:8])}" + f"; after {', '.join(contexts[:3])}" * bool(contexts)
+    assert "\n-+-: no word; after now\n" in ConceptsWidget(SIX, concepts=4, chosen=[0, 1, 2]).fallback()
 
 
 def test_the_module_is_whole_and_imports_nothing():

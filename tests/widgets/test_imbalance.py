@@ -192,6 +192,24 @@ def test_words_follow_the_state_and_fit_it_together():
     assert widget.world() == step_geometry(6, 1)
 
 
+@pytest.mark.parametrize(("V", "majority", "pairs"), [
+    (6, 3, ["two rare words", "two frequent words", "one of each"]), (4, 1, ["two rare words", "one of each"]),
+    (4, 2, ["two rare words", "two frequent words", "one of each"]), (4, 3, ["two frequent words", "one of each"])])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_words_give_the_angles_of_the_pairs_that_are_there(V, majority, pairs, balanced):
+    """Cosines of the Gram matrix of the one-hot counts, by eigenvalues."""
+    centred = centered_support(one_hot([1 if balanced else 50] * majority + [1] * (V - majority)))
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    gram = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    lengths = np.sqrt(np.diag(gram))
+    angles = np.degrees(np.arccos(np.clip(gram / np.outer(lengths, lengths), -1, 1)))
+    at = {"two rare words": (V - 1, V - 2), "two frequent words": (0, 1), "one of each": (0, V - 1)}
+    listed = "; ".join(f"{name} {angles[at[name]]:.1f}°" for name in pairs)
+    counts = "50 contexts each, which count as one; the others have one" if balanced else "50 contexts each, the others one"
+    said = ImbalanceWidget(V=V, majority=majority, R=50, balanced=balanced).fallback()
+    assert said == f"{majority} of {V} words have {counts}; each context has one next word.\nAngles: {listed}."
+
+
 def test_the_module_is_whole_and_imports_nothing():
     code = [line for line in ImbalanceWidget._esm.splitlines() if not line.lstrip().startswith(("//", "*"))]
     assert not any(line.startswith("import ") or "import(" in line for line in code)

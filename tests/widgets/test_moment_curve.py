@@ -163,6 +163,26 @@ def test_later_changes_are_checked_too():
     assert "in the support: 4." in widget.fallback()
 
 
+@pytest.mark.parametrize(("V", "d", "support", "subsets"), [
+    (9, 4, [2], "All 36 supports of 2 words"), (8, 6, [0, 3, 5], "All 56 supports of 3 words"),
+    (7, 2, [6], "All 7 supports of 1 word")])
+def test_words_give_the_margin_and_the_price(V, d, support, subsets):
+    """The margin and the length from the hyperplane of a support, the price from all contexts of all supports."""
+    widget, k = MomentCurveWidget(V=V, d=d, support=support), d // 2
+    embedded = embed_on_moment_curve(from_sets([support], V))
+    scores = (embedded.W @ embedded.H).ravel()
+    lead = scores[support].min() - np.delete(scores, support).max()      # 1 where the context is scaled to margin 1
+    S = all_subsets(V, k)
+    price = embed_on_moment_curve(S).norm / np.linalg.svd(centered_support(S), compute_uv=False).sum()
+    said = widget.fallback()
+    assert lead == pytest.approx(1)
+    assert f"in {d} dimensions; in the support: {', '.join(str(z + 1) for z in support)}." in said
+    assert f"{embedded.margins[0]:.3g} lower; scaled to margin 1 its length is {np.linalg.norm(embedded.H):.4g}." in said
+    assert f"{subsets} at margin 1 cost {price:.4g} times" in said
+    plural = f"{len(support)} words" if len(support) > 1 else "1 word"
+    assert repr(widget) == f"MomentCurveWidget({V} words, {d} dimensions, {plural} in the support)"
+
+
 def test_the_module_is_whole_and_imports_nothing():
     code = [row for row in MomentCurveWidget._esm.splitlines() if not row.lstrip().startswith(("//", "*"))]
     assert not any(row.startswith("import ") or "import(" in row for row in code)

@@ -275,7 +275,7 @@ def test_what_cannot_be_shown_is_named(small):
         NeighboursWidget("abc", W)
     with pytest.raises(ValueError, match="geometries: got 0, want 1 to 9"):
         NeighboursWidget("abc", {})
-    for bad in (np.eye(4), np.full((3, 2), np.nan), np.ones(3)):
+    for bad in (np.eye(4), np.full((3, 2), np.nan), np.ones(3), np.ones((3, 0))):
         with pytest.raises(ValueError, match="geometries: one has shape"):
             NeighboursWidget("abc", {"one": bad})
     with pytest.raises(ValueError, match="dimensions: got 0"):
@@ -305,6 +305,15 @@ def test_words_follow_the_state(widget):
     assert said[0] == "Nearest to «queen», among 10 words:" and len(said) == 4
     name, cosine = widget.neighbours(geometry="proxy")[0]
     assert said[2].startswith(f"proxy: {name} ({cosine:.2f})")
+
+
+def test_zeros_have_no_direction_and_no_minus():
+    """A vector of zeros is at right angles to all, in Python and in what the page gets; a cosine just below zero is 0.0."""
+    W = np.array([[1.0, 0.0], [0.0, 0.0], [-1e-5, 1.0], [-1.0, 0.0]])
+    here = NeighboursWidget(["a", "b", "c", "d"], {"one": W}, count=3)
+    assert repr(here.neighbours("b")) == "[('a', 0.0), ('c', 0.0), ('d', 0.0)]"
+    assert repr(here.neighbours("a")) == "[('b', 0.0), ('c', 0.0), ('d', -1.0)]"
+    assert np.abs(unpacked(here)[0]).max(axis=1).tolist() == [127, 0, 127, 127] and here.error < 0.01
 
 
 def test_the_module_is_whole_and_imports_nothing():

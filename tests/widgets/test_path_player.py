@@ -93,6 +93,43 @@ def test_numbers_say_what_the_theorem_says(widget):
     assert pairs["leaves"] == pytest.approx(pairs["budget"], rel=1e-6) and pairs["whole"] == pytest.approx(1)
 
 
+def by_definition(labels, L, solution, lam):
+    """The numbers of one stop, column by column."""
+    S, P = labels.S.toarray(), labels.P.toarray()
+    finite, target, proxy, leaves = np.zeros_like(L), np.zeros_like(L), np.zeros_like(L), 0.0
+    for j in range(labels.m):
+        inside = S[:, j] > 0
+        finite[inside, j] = L[inside, j] - L[inside, j].mean()
+        target[inside, j] = np.log(P[inside, j]) - np.log(P[inside, j]).mean()
+        proxy[:, j] = inside - inside.mean()
+        leaves += labels.pi[j] * (1 - np.exp(L[inside, j]).sum() / np.exp(L[:, j]).sum())
+
+    def cosine(A, B):
+        return np.vdot(A, B) / np.sqrt(np.sum(A**2) * np.sum(B**2)) if A.any() and B.any() else np.nan
+
+    return {"lambda": lam, "budget": lam * np.linalg.norm(solution, "nuc"), "leaves": leaves,
+            "off": np.sqrt(np.sum((finite - target)**2)), "whole": cosine(L, solution),
+            "share": np.sqrt(np.sum(finite**2) / np.sum(L**2)) if L.any() else np.nan,
+            "toSolution": cosine(L - finite, solution), "toProxy": cosine(L - finite, proxy)}
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_are_those_of_their_definitions(widget):
+    """At the first stop the logits are zero and have no direction, and just below its ridge they are small and have one."""
+    two = SoftLabels.from_counts([[1, 0], [0, 1]])          # its logits begin to grow at 1/2
+    player = PathPlayerWidget({"Six": SIX, "Two": two}, lambdas=[10.0, 0.499, 1e-2, 1e-4])
+    for w, labels in enumerate((SIX, two)):
+        here = player.worlds[w]
+        for k, lam in enumerate([10.0, 0.499, 1e-2, 1e-4]):
+            wanted = by_definition(labels, np.array(here["logits"][k]), np.array(here["solution"]), lam)
+            player.world, player.stop = w, k
+            for found in (player.numbers(), player.numbers(w, k)):
+                assert found == pytest.approx(wanted, rel=1e-6, abs=1e-10, nan_ok=True)
+    zero, small = player.numbers(1, 0), player.numbers(1, 1)
+    assert all(np.isnan(zero[key]) for key in ("share", "whole", "toSolution", "toProxy")) and zero["leaves"] == 0.5
+    assert np.linalg.norm(player.worlds[1]["logits"][1]) < 0.1 and small["whole"] == pytest.approx(1)
+
+
 # --- in the page --------------------------------------------------------------------------------
 
 def test_the_page_shows_the_numbers(show, widget):

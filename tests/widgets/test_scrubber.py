@@ -202,6 +202,63 @@ def test_every_number_is_pythons_at_the_size_of_the_chapter(ready, large, large_
     check_all_numbers(ready(state(large_widget)), large_widget, labels, runs, solution, every=5)
 
 
+def test_pythons_numbers_are_those_of_their_definitions(widget, small):
+    words, contexts = places(SMALL, widget)
+    predicted = {key: [W[words], H[:, contexts]] for key, (W, H) in
+                 (("toSolution", factor(solve_ntp_svm(SMALL.S).L)), ("toProxy", factor(centered_support(SMALL.S))))}
+    length = np.linalg.norm(by_numpy(*predicted["toSolution"], "logits"))
+    for name, run in small.items():
+        for k, at in enumerate(run.steps):
+            W, H = run.W[k][words].astype(float), run.H[k][:, contexts].astype(float)
+            for view in VIEWS:
+                wanted = {"step": at, "excess": run.loss[k] - SMALL.entropy(),
+                          "length": np.linalg.norm(by_numpy(W, H, "logits")) / length}
+                wanted |= {key: similarity(by_numpy(W, H, view), by_numpy(*vectors, view), view)
+                           for key, vectors in predicted.items()}
+                assert widget.numbers(name, k, view) == pytest.approx(wanted, abs=1e-6), (name, k, view)
+
+
+def test_what_has_no_direction_has_no_similarity():
+    labels = SoftLabels.from_counts(np.eye(5, dtype=int))       # one next word each: all predicted angles are equal
+    run = trajectory(np.random.default_rng(6), labels, 4, [0, 3])
+    run.W[0] = 0.0
+    here = TrainingScrubber(labels, {"run": run})
+    for view, snapshot in (("contexts", 1), ("words", 1), ("logits", 0)):
+        found = here.numbers("run", snapshot, view)
+        assert np.isnan(found["toSolution"]) and np.isnan(found["toProxy"])
+    assert here.numbers("run", 0)["length"] == 0 < here.numbers("run", 1, "logits")["length"]
+    assert np.isfinite(here.numbers("run", 1, "logits")["toSolution"])
+
+
+def test_cosines_that_hardly_differ_have_no_correlation():
+    """Below a standard deviation of 0.005 they count as alike, on the trained side too."""
+    rng = np.random.default_rng(8)
+    direction, noise, run = rng.normal(size=(4, 1)), rng.normal(size=(4, SMALL.m)), trajectory(rng, SMALL, 4, range(30))
+    run.H[:] = direction + np.linspace(0.05, 0.2, 30)[:, None, None] * noise
+    here = TrainingScrubber(SMALL, {"run": run}, snapshots=30)
+    cosines = [by_numpy(W, H, "contexts")[np.triu_indices(SMALL.m, 1)] for W, H in zip(run.W, run.H.astype(float))]
+    spreads = np.std(cosines, axis=1)
+    assert np.any(abs(spreads - 0.0045) < 5e-4) and np.any(abs(spreads - 0.0055) < 5e-4)
+    for key in ("toSolution", "toProxy"):
+        found = [here.numbers("run", k, "contexts")[key] for k in range(30)]
+        assert np.array_equal(np.isnan(found), spreads < 0.005)
+
+
+@pytest.mark.parametrize(("V", "shown"), [(110, 110), (111, 3)])
+def test_a_vocabulary_up_to_110_words_is_shown_whole(V, shown):
+    labels = SoftLabels.from_counts(np.eye(V, dtype=int))
+    here = TrainingScrubber(labels, {"run": trajectory(np.random.default_rng(9), labels, 2, [0])}, contexts=[0, 1, 2])
+    assert len(here.world["words"]) == shown
+
+
+def test_predictions_travel_in_as_few_dimensions_as_what_is_shown_has():
+    labels = SoftLabels.from_counts(np.eye(120, dtype=int))     # a word and its context point one way
+    here = TrainingScrubber(labels, {"run": trajectory(np.random.default_rng(7), labels, 2, [0, 1])}, contexts=[0, 5, 9])
+    assert len(here.world["words"]) == 3 and here.predictions == [3, 3]
+    for X in unpacked(here)[:2]:
+        np.testing.assert_allclose(X[0, :3] @ X[0, 3:].T, centered_support(labels.S)[np.ix_([0, 5, 9], [0, 5, 9])], atol=1e-3)
+
+
 def test_rounding_stays_within_its_bound(large, large_widget):
     labels, runs, _ = large
     words, contexts = places(labels, large_widget)
@@ -271,7 +328,10 @@ def test_what_cannot_be_shown_is_named(small):
     broken = Trajectory(run.steps, run.W * np.nan, run.H, run.loss, {})
     for runs, says in (({}, "runs: got 0, want 1 to 8"), ({"a": broken}, "runs: a has entries that are not finite"),
                        ({"a": trajectory(np.random.default_rng(0), other, 2, [0])},
-                        "runs: a has 1 snapshots of 4 words and 4 contexts, want at least one of the labels' 6 and 8")):
+                        "runs: a has 1 snapshots of 4 words and 4 contexts, want at least one of the labels' 6 and 8"),
+                       ({"a": Trajectory(run.steps, run.W, run.H[:, :, 1:], run.loss, {})}, "of 6 words and 7 contexts"),
+                       ({"a": Trajectory(run.steps, run.W[:, 1:], run.H, run.loss, {})}, "of 5 words and 8 contexts"),
+                       ({"a": Trajectory(run.steps[:0], run.W[:0], run.H[:0], run.loss[:0], {})}, "a has 0 snapshots")):
         with pytest.raises(ValueError, match=says):
             TrainingScrubber(SMALL, runs)
     with pytest.raises(TypeError, match="runs: got Trajectory, want a mapping"):
@@ -303,6 +363,11 @@ def test_words_follow_the_state(small):
     said = widget.fallback()
     assert said.count("\n") == 4 and "8 contexts in 5 supports, 6 words" in said
     assert re.search(r"free vectors, step 0 to 3000: cosines of contexts from -?0\.\d to 1\.0", said)
+    for name, run in small.items():
+        likeness = [[widget.numbers(name, k, view)["toSolution"] for k in (0, -1)] for view in VIEWS]
+        first, *rest = (f"{a:.1f} to {b:.1f}".replace("-0.0", "0.0") for a, b in likeness)
+        assert (f"{name}, step 0 to {run.steps[-1]}: cosines of contexts from {first}, of words from {rest[0]},\n"
+                f"logits from {rest[1]}.") in said
     assert widget.snapshot == 11
     widget.run = 1
     assert widget.snapshot == 3  # the other run has four

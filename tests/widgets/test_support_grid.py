@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 import traitlets
 
 from ntputils import centered_support
@@ -300,6 +301,12 @@ def test_values_of_another_type_are_refused():
         SupportGridWidget.preset("hexagon")
 
 
+@pytest.mark.parametrize("kind", [bool, int, float, scipy.sparse.csc_array])
+def test_supports_of_any_kind_become_whole_numbers(kind):
+    S = kind(np.eye(2)) if kind is scipy.sparse.csc_array else np.eye(2, dtype=kind)
+    assert repr(SupportGridWidget(S).S) == "[[1, 0], [0, 1]]"
+
+
 def test_solution_and_words_follow_the_state():
     widget = SupportGridWidget(np.eye(3, dtype=bool), contexts=["x"])
     assert widget.S == np.eye(3, dtype=int).tolist()
@@ -307,6 +314,25 @@ def test_solution_and_words_follow_the_state():
     assert abs(widget.solution().primal - 2) < 1e-9 and "so that it is optimal too" in widget.fallback()
     widget.S = [[1, 0]]
     assert "No next token yet after «c2»" in widget.fallback()
+
+
+@pytest.mark.parametrize(("S", "verdict"), [
+    (PRESETS["pentagon"]["S"], None), (PRESETS["fano"]["S"], None), (PRESETS["windows"]["S"], 5.03),
+    (PRESETS["failure"]["S"], 0.96), ([[1, 1], [1, 1]], None)])
+def test_words_say_by_how_much_the_proxy_is_longer(S, verdict):
+    """Where every word may follow every context, both have length zero."""
+    widget = SupportGridWidget(S)
+    singular = np.linalg.svd(centered_support(np.array(S)), compute_uv=False)
+    solved = nuclear(widget.solution().L)
+    if verdict is not None:
+        assert 100 * (singular.sum() / solved - 1) == pytest.approx(verdict, abs=0.005)
+    says = "so that it is optimal too" if verdict is None else f"{verdict:.2f} % more"
+    _, after, norms, values = widget.fallback().splitlines()
+    assert norms == (f"The largest-margin logits have nuclear norm {solved:.3f}; "
+                     f"that of the centred support is {singular.sum():.3f}, {says}.")
+    assert values.endswith("of the centred support: " + ", ".join(f"{abs(s):.3f}" for s in singular) + ".")
+    for j, column in enumerate(zip(*S, strict=True)):
+        assert f"After «c{j + 1}»: {', '.join(f't{i + 1}' for i, inside in enumerate(column) if inside)}." in after
 
 
 def test_the_module_is_whole_and_imports_nothing():

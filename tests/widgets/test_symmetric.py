@@ -253,6 +253,31 @@ def test_words_follow_the_state_and_fit_it_together():
     assert widget.world() == step_geometry(6, 1)
 
 
+@pytest.mark.parametrize(("V", "k"), [(3, 1), (5, 1), (4, 2), (5, 2), (5, 3), (6, 3), (5, 4), (9, 8)])
+def test_the_words_give_every_angle_of_subsets(V, k):
+    """Which pairs of contexts there are, by looking at all."""
+    world = subset_world(V, k)
+    first, *others = map(set, itertools.combinations(range(V), k))
+    overlaps = sorted({len(first & other) for other in others}, reverse=True)
+    wanted = [world.words, world.in_support(k), world.off_support(k), *(world.contexts(k, k, i) for i in overlaps)]
+    two, inside, outside, *shared = (f"{np.degrees(np.arccos(np.clip(cosine, -1, 1))):.1f}°" for cosine in wanted)
+    listed = "; that ".join(f"share {i}: {angle}" for i, angle in zip(overlaps, shared, strict=True))
+    assert SymmetricWidget(V=V, k=k).fallback() == (
+        f"{V} words; every {k} of them are the next words of one context.\nAngles: two words {two}; a context and a next word "
+        f"{inside}, and another word {outside};\ntwo contexts that {listed}.")
+
+
+@pytest.mark.parametrize(("V", "R", "words"), [(6, 10, 6), (9, 1000, 8), (3, 2, 4)])
+def test_the_words_give_every_angle_of_a_step(V, R, words):
+    """Half of the words, after making their number even, follow R contexts each."""
+    world = step_geometry(words, R)
+    majority, minority, mixed = (f"{np.degrees(np.arccos(cosine)):.1f}°"
+                                 for cosine in (world.majority_cosine, world.minority_cosine, world.mixed_cosine))
+    assert SymmetricWidget(mode="step", V=V, R=R).fallback() == (
+        f"{words} words, one next word each: words 1 to {words // 2} follow {R} contexts each, the others one.\n"
+        f"Angles: two majority words {majority}; two minority words {minority}; one of each {mixed}.")
+
+
 def test_the_module_is_whole_and_imports_nothing():
     code = [line for line in SymmetricWidget._esm.splitlines() if not line.lstrip().startswith(("//", "*"))]
     assert not any(line.startswith("import ") or "import(" in line for line in code)
