@@ -174,8 +174,9 @@ class NeighboursWidget(anywidget.AnyWidget):
         one: queen (0.98), ark (0.00).
         """
         lines = [f"Nearest to «{self.word}», among {len(self.words)} words:"]
-        lines += [f"{name}: " + ", ".join(f"{word} ({cosine:.2f})" for word, cosine in self.neighbours(geometry=name)) + "."
-                  for name in self.names]
+        for name in self.names:
+            near = (f"{word} ({round(cosine, 2) + 0.0:.2f})" for word, cosine in self.neighbours(geometry=name))   # no -0.00
+            lines.append(f"{name}: {', '.join(near)}.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -335,7 +335,8 @@ class TrainingScrubberView {
     this.labels.toSolution.replaceChildren(`${measure} with `, PREDICTED.solution());
     this.labels.toProxy.replaceChildren(`${measure} with `, PREDICTED.proxy());
     const wanted = length(this.matrix(this.parts.predicted.solution, 0, "logits"));
-    this.figures.length.textContent = power(length(this.matrix(this.parts.trained[run], at, "logits")) / wanted);
+    const own = length(this.matrix(this.parts.trained[run], at, "logits"));
+    this.figures.length.textContent = wanted > 0 ? power(own / wanted) : "–";
   }
 
   // --- one cell ----------------------------------------------------------------------------------------------------

@@ -122,6 +122,8 @@ def _vectors(W: np.ndarray, H: np.ndarray, words: np.ndarray, contexts: np.ndarr
 def _predicted(L: np.ndarray, words: np.ndarray, contexts: np.ndarray) -> np.ndarray:
     """The vectors that logits ask for, turned into as few coordinates as keep their products: (1, items, r)."""
     W, H = factor(L)
+    if not W.shape[1]:      # every word may follow every context: logits of zero, a vector of zero for each item
+        return np.zeros((1, len(words) + len(contexts), 1))
     U, s, _ = np.linalg.svd(_vectors(W[None], H[None], words, contexts)[0], full_matrices=False)
     rank = max(1, int(np.sum(s > 1e-9 * s[0])))
     return (U[:, :rank] * s[:rank])[None]
@@ -298,7 +300,7 @@ class TrainingScrubber(anywidget.AnyWidget):
             `step`; `excess`, the loss less the entropy, nats; `toSolution` and `toProxy`, the correlation of trained
             and predicted cosines over the pairs of different items shown (nan where one side's standard deviation is
             below 0.005), or the cosine of trained and predicted logits; `length`, of the trained logits over that of
-            the solution's.
+            the solution's (nan where this is zero).
 
         Raises:
             ValueError: a run or view that is not there.
@@ -314,6 +316,7 @@ class TrainingScrubber(anywidget.AnyWidget):
         here = self.runs[which]
         k = snapshot if snapshot is not None else self.snapshot if which == self.run else -1
         trained, logits = self._trained[which][k], self.matrix(self._trained[which][k], "logits")
+        wanted = np.linalg.norm(self.matrix(self._predicted["solution"][0], "logits"))
         predicted = {name: self.matrix(X[0], view) for name, X in self._predicted.items()}
         if view == "logits":
             lengths = {name: np.linalg.norm(logits) * np.linalg.norm(A) for name, A in predicted.items()}
@@ -324,8 +327,7 @@ class TrainingScrubber(anywidget.AnyWidget):
             found = {name: _correlation(ours, A) for name, A in predicted.items()}
         return {"step": here["steps"][k], "excess": here["loss"][k] - self.world["entropy"],
                 "toSolution": float(found["solution"]), "toProxy": float(found["proxy"]),
-                "length": float(np.linalg.norm(logits) / np.linalg.norm(self.matrix(self._predicted["solution"][0],
-                                                                                    "logits")))}
+                "length": float(np.linalg.norm(logits) / wanted) if wanted > 0 else float("nan")}
 
     def fallback(self) -> str:
         """Says in words what the widget shows: for a reader who cannot see it, or has no JavaScript.
@@ -347,10 +349,10 @@ class TrainingScrubber(anywidget.AnyWidget):
         for k, run in enumerate(self.runs):
             said = {}
             for view in VIEWS:
-                found = (round(self.numbers(k, at, view)["toSolution"], 1) + 0.0 for at in (0, -1))  # no -0.0
-                said[view] = " to ".join(f"{value:.1f}" for value in found)
-            lines += [f"{run['name']}, step {run['steps'][0]} to {run['steps'][-1]}: cosines of contexts from "
-                      f"{said['contexts']}, of words from {said['words']},", f"logits from {said['logits']}."]
+                first, last = (round(self.numbers(k, at, view)["toSolution"], 1) + 0.0 for at in (0, -1))  # no -0.0
+                said[view] = f"from {first:.1f} to {last:.1f}" if np.isfinite(first + last) else "all alike on one side"
+            lines += [f"{run['name']}, step {run['steps'][0]} to {run['steps'][-1]}: cosines of contexts "
+                      f"{said['contexts']}, of words {said['words']},", f"logits {said['logits']}."]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -314,6 +314,8 @@ def test_zeros_have_no_direction_and_no_minus():
     assert repr(here.neighbours("b")) == "[('a', 0.0), ('c', 0.0), ('d', 0.0)]"
     assert repr(here.neighbours("a")) == "[('b', 0.0), ('c', 0.0), ('d', -1.0)]"
     assert np.abs(unpacked(here)[0]).max(axis=1).tolist() == [127, 0, 127, 127] and here.error < 0.01
+    near = NeighboursWidget(["a", "b", "c"], {"one": np.array([[1.0, 0.0], [-0.004, 1.0], [-1.0, 0.0]])}, count=1)
+    assert near.neighbours("a") == [("b", -0.004)] and near.fallback().endswith("one: b (0.00).")
 
 
 def test_the_module_is_whole_and_imports_nothing():

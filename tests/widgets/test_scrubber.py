@@ -230,6 +230,15 @@ def test_what_has_no_direction_has_no_similarity():
     assert np.isfinite(here.numbers("run", 1, "logits")["toSolution"])
 
 
+@pytest.mark.filterwarnings("error")
+def test_where_every_word_may_follow_nothing_is_predicted():
+    labels = SoftLabels.from_counts(np.ones((3, 3), dtype=int))
+    here = TrainingScrubber(labels, {"run": trajectory(np.random.default_rng(0), labels, 2, [0, 5])})
+    assert all(np.isnan(here.numbers(0, 1, view)[key]) for view in VIEWS for key in ("toSolution", "toProxy", "length"))
+    assert here.fallback().endswith("run, step 0 to 5: cosines of contexts all alike on one side, of words all alike on one side,\n"
+                                    "logits all alike on one side.")
+
+
 def test_cosines_that_hardly_differ_have_no_correlation():
     """Below a standard deviation of 0.005 they count as alike, on the trained side too."""
     rng = np.random.default_rng(8)
@@ -657,3 +666,11 @@ def test_the_module_is_whole_and_imports_nothing():
     assert TrainingScrubber._esm.count("export default") == 1
     assert "http" not in TrainingScrubber._esm.replace("http://www.w3.org/2000/svg", "")
     assert "url(" not in TrainingScrubber._css and "@import" not in TrainingScrubber._css
+
+
+def test_a_page_without_a_prediction_says_so(ready):
+    labels = SoftLabels.from_counts(np.ones((3, 3), dtype=int))
+    page = ready(state(TrainingScrubber(labels, {"run": trajectory(np.random.default_rng(0), labels, 2, [0, 5])})))
+    for view in VIEWS:
+        page.evaluate("(view) => models[0].set('view', view)", view)
+        assert [number(page, key) for key in ("toSolution", "toProxy", "length")] == ["–"] * 3
