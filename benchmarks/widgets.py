@@ -26,7 +26,7 @@ from tests.widgets.conftest import write_page
 
 from ntputils import SoftLabels, all_subsets, moment_curve_price, one_hot, solve_ntp_svm, widgets
 
-HEADS = ["widget", "change", "page, ms", "slowest, ms", "Python, ms", "page / Python"]
+HEADS = ["panel", "change", "page, ms", "slowest, ms", "Python, ms", "page / Python"]
 SET = """(changes) => {
   const start = performance.now();
   for (const [name, value] of Object.entries(changes)) models[0].set(name, value);
@@ -40,6 +40,7 @@ CALL = "([name, values]) => { const t = performance.now(); module[name](...value
 class Change:
     """A widget, what is done to it, and the same in Python."""
 
+    panel: str
     widget: type
     name: str
     state: dict
@@ -84,16 +85,17 @@ def tables() -> list[Change]:
     """The changes that are measured."""
     start = {"mode": "subsets", "V": 5, "k": 2, "R": 10, "chosen": 0}
     return [
-        Change(widgets.SupportGridWidget, "a click on 12 x 12 supports", {"S": [[1, 0], [0, 1]], "tokens": [], "contexts": []},
-               grids, solve_ntp_svm),
-        Change(widgets.SymmetricWidget, "all 5-subsets of 10 words", start,
+        Change("Supports", widgets.SupportGridWidget, "a click on 12 x 12 supports",
+               {"S": [[1, 0], [0, 1]], "tokens": [], "contexts": []}, grids, solve_ntp_svm),
+        Change("Symmetric worlds", widgets.SymmetricWidget, "all 5-subsets of 10 words", start,
                worlds({"mode": "subsets", "V": 10, "k": 5}, start, all_subsets(10, 5)), solve_ntp_svm),
-        Change(widgets.SymmetricWidget, "10 words, five of them with 1000 contexts", start,
+        Change("Symmetric worlds", widgets.SymmetricWidget, "10 words, five of them with 1000 contexts", start,
                worlds({"mode": "step", "V": 10, "R": 1000}, start, one_hot([1000] * 5 + [1] * 5)), solve_ntp_svm),
-        Change(widgets.SoftLabelsWidget, "a new text of 3000 words", {"text": "a b", "context_length": 2, "vocab_size": 0},
-               texts, lambda text: SoftLabels.from_text(text, context_length=5)),
-        Change(widgets.MomentCurveWidget, "the price of all 4-subsets of 16 words", {"V": 12, "d": 4, "support": [0, 6]},
-               always(["price", [16, 4]], None), lambda _: moment_curve_price(16, 4), CALL),
+        Change("Type a text", widgets.SoftLabelsWidget, "a new text of 3000 words",
+               {"text": "a b", "context_length": 2, "vocab_size": 0}, texts,
+               lambda text: SoftLabels.from_text(text, context_length=5)),
+        Change("Moment curve", widgets.MomentCurveWidget, "the price of all 4-subsets of 16 words",
+               {"V": 12, "d": 4, "support": [0, 6]}, always(["price", [16, 4]], None), lambda _: moment_curve_price(16, 4), CALL),
     ]
 
 
@@ -113,8 +115,7 @@ def measure(page, change: Change, repeats: int, rng: np.random.Generator) -> lis
             given = given[1]
         times.append((page.evaluate(change.script, given), milliseconds(change.python, python)))
     ours, python = np.array(times[1:]).T
-    name = change.widget.__name__.removesuffix("Widget")
-    return [name, change.name, *(float(f"{x:.3g}") for x in (np.median(ours), ours.max(), np.median(python),
+    return [change.panel, change.name, *(float(f"{x:.3g}") for x in (np.median(ours), ours.max(), np.median(python),
                                                                np.median(ours) / np.median(python)))]
 
 
@@ -143,7 +144,8 @@ def main() -> None:
             page.close()
         browser.close()
     print(markdown(HEADS, rows), flush=True)
-    write("widgets", HEADS, rows, seeds=[args.seed], quick=args.quick, folder=args.out, also={"versions": versions() | {"chromium": version}})
+    write("widgets", HEADS, rows, seeds=[args.seed], quick=args.quick, folder=args.out,
+          also={"versions": versions() | {"chromium": version}})
 
 
 if __name__ == "__main__":
