@@ -24,7 +24,7 @@
 # is one of measurement: how strong is the relation, against what chance would give, and how much of it is left when
 # simpler explanations are taken away?
 #
-# *Fifteen minutes to read, about forty-five seconds to run on one CPU core. The full scale, which needs no GPU either, was
+# *Fifteen minutes to read, about fifty seconds to run on one CPU core. The full scale, which needs no GPU either, was
 # not run for this page.*
 
 # %% tags=["colab-install", "remove-cell"]
