@@ -106,3 +106,13 @@ def show(visit, widget_page, tmp_path) -> Iterator[Callable]:
     for record in visits:
         assert record.errors == []
         assert record.left_the_page == []
+
+
+@pytest.fixture
+def stop_the_clock() -> Callable:
+    """A function that takes the timers of a page into the test's hands: from then on they wait for `page.clock.run_for`."""
+    def stop(page) -> None:
+        page.clock.install(time=0)
+        page.clock.pause_at(1)
+
+    return stop

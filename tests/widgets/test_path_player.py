@@ -166,33 +166,39 @@ def test_step_scrub_and_keys(show, widget):
     assert "10⁻" in curves.get_attribute("aria-label")
 
 
-def test_nothing_moves_until_play_is_pressed_and_it_stops_at_the_end(show, widget):
+def test_nothing_moves_until_play_is_pressed_and_it_stops_at_the_end(show, stop_the_clock, widget):
     page = show(state(widget, stop=15))
     page.wait_for_timeout(3 * PACE)
+    stop_the_clock(page)
     assert page.evaluate("models[0].get('stop')") == 15 and now(page) == "λ = 3.2 · 10⁻⁹"
     play = page.locator(".ntp-transport button").first
     assert play.inner_text() == "Play"
     play.click()
     assert play.inner_text() == "Pause"
-    page.wait_for_function("document.querySelector('[type=range]').value === '18'", timeout=5000)
-    page.wait_for_function("document.querySelector('.ntp-transport button').textContent === 'Play'", timeout=2000)
+    page.clock.run_for(3 * PACE)
+    assert page.get_by_role("slider").first.input_value() == "18"
+    page.clock.run_for(PACE)
+    assert play.inner_text() == "Play"
     assert page.evaluate("[models[0].get('stop'), models[0].saved]") == [18, 1]  # kept once, where it stops
     play.click()  # from the end it begins anew
-    page.wait_for_function("Number(document.querySelector('[type=range]').value) < 18", timeout=2000)
+    page.clock.run_for(2 * PACE)
+    assert int(page.get_by_role("slider").first.input_value()) < 18
     play.click()
     stopped = now(page)
-    page.wait_for_timeout(3 * PACE)
+    page.clock.run_for(3 * PACE)
     assert now(page) == stopped and play.inner_text() == "Play"
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_less_motion_means_a_decade_a_second(show, widget):
+def test_less_motion_means_a_decade_a_second(show, stop_the_clock, widget):
     page = show(state(widget))
     page.emulate_media(reduced_motion="reduce")
+    stop_the_clock(page)
     page.locator(".ntp-transport button").first.click()
-    page.wait_for_timeout(500)
+    page.clock.run_for(999)
     assert now(page) == "λ = 0.100"
-    page.wait_for_function("document.querySelector('[type=range]').value === '2'", timeout=3000)
+    page.clock.run_for(1)
+    assert page.get_by_role("slider").first.input_value() == "2"
 
 
 def test_problems_and_what_stands_beside_the_direction(show, widget):

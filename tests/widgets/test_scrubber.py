@@ -564,36 +564,42 @@ def test_python_reaches_the_page_and_two_widgets_keep_apart(ready, widget):
     assert now(page) == "step 0"
 
 
-def test_nothing_moves_until_play_is_pressed_and_it_stops_at_the_end(ready, widget):
+def test_nothing_moves_until_play_is_pressed_and_it_stops_at_the_end(ready, stop_the_clock, widget):
     page = ready(state(widget, snapshot=9))
     before = page.locator("body").inner_html()
     page.wait_for_timeout(2 * PACE)
     assert get(page, "snapshot") == 9 and page.locator("body").inner_html() == before
+    stop_the_clock(page)
     play = page.locator(".ntp-transport button").first
     play.click()
     assert play.inner_text() == "Pause"
-    page.wait_for_function("document.querySelector('[type=range]').value === '11'", timeout=5000)
-    page.wait_for_function("document.querySelector('.ntp-transport button').textContent === 'Play'", timeout=2000)
+    page.clock.run_for(2 * PACE)
+    assert page.get_by_role("slider").first.input_value() == "11"
+    page.clock.run_for(PACE)
+    assert play.inner_text() == "Play"
     assert page.evaluate("[models[0].get('snapshot'), models[0].saved]") == [11, 1]  # kept once, where it stops
     play.click()  # from the end it begins anew
-    page.wait_for_function("Number(document.querySelector('[type=range]').value) < 11", timeout=2000)
+    page.clock.run_for(2 * PACE)
+    assert int(page.get_by_role("slider").first.input_value()) < 11
     page.get_by_role("radio", name="words").check()  # one may look at something else meanwhile
     assert play.inner_text() == "Pause"
     play.click()
     stopped = now(page)
-    page.wait_for_timeout(2 * PACE)
+    page.clock.run_for(2 * PACE)
     assert now(page) == stopped and play.inner_text() == "Play"
     assert page.evaluate("document.getAnimations().length") == 0
     assert "animation" not in TrainingScrubber._css and "transition" not in TrainingScrubber._css
 
 
-def test_less_motion_means_a_snapshot_a_second(ready, widget):
+def test_less_motion_means_a_snapshot_a_second(ready, stop_the_clock, widget):
     page = ready(state(widget, snapshot=0))
     page.emulate_media(reduced_motion="reduce")
+    stop_the_clock(page)
     page.locator(".ntp-transport button").first.click()
-    page.wait_for_timeout(PACE + 250)
+    page.clock.run_for(999)
     assert now(page) == "step 0"
-    page.wait_for_function("document.querySelector('[type=range]').value === '1'", timeout=3000)
+    page.clock.run_for(1)
+    assert page.get_by_role("slider").first.input_value() == "1"
 
 
 def test_the_size_of_the_chapter_is_shown_at_once(ready, large_widget):
