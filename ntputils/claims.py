@@ -155,9 +155,9 @@ def _in_words(source: str) -> str:
     """A source as a reader knows it.
 
     >>> [_in_words(source) for source in ("paper", "T24", "E.5", "F.6", "D13")]
-    ['paper', 'its predecessor (Thrampoulidis 2024)', 'related work', 'open problem', 'D13']
+    ['paper', 'Thrampoulidis (2024)', 'related work', 'open problem', 'D13']
     """
-    words = {"T24": "its predecessor (Thrampoulidis 2024)", "E": "related work", "F": "open problem"}
+    words = {"T24": "Thrampoulidis (2024)", "E": "related work", "F": "open problem"}
     return words.get(source.partition(".")[0], source)
 
 
