@@ -32,10 +32,12 @@ CORE_MODULES = ("theory", "svm", "contexts", "metrics")
 
 # The tests of a module are the examples in its docstrings and tests/test_MODULE.py, or for these what is named here.
 ELSEWHERE = {
-    "__init__": "lazy_imports", "__main__": "report", "_anderson": "svm svm_steps ufm adversarial/chapter_05",
+    "__init__": "lazy_imports", "__main__": "report/command_line", "_anderson": "svm svm_steps ufm adversarial/chapter_05",
     "_corpus": "types corpus", "_hints": "typing", "_npz": "types ufm",
-    "_report_figures": "report", "_report_numbers": "report", "_report_page": "report", "agreement": "agreement report",
+    "_report_figures": "report/figures report/page", "_report_numbers": "report/numbers report/texts",
+    "_report_page": "report/page report/texts report/command_line", "agreement": "agreement report/vectors",
     "kjv": "corpus bpe", "path": "ufm path_rates", "plots": "plots_and_session", "proxy": "proxy proxy_theorems",
+    "report": "report/numbers report/vectors report/texts report/command_line",
     "session": "plots_and_session", "smollm2": "pretrained", "svm": "svm svm_steps svm_oracles", "train": "models",
     "widgets.__init__": "widgets/widget_python", "widgets.soft_labels": "widgets/widget_python",
 }

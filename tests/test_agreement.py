@@ -1,7 +1,10 @@
-"""Comparing two sets of vectors: what is refused, and what stays as it is where there is nothing to take out."""
+"""Comparing two sets of vectors: by other means, what is refused, and what stays as it is where nothing is taken out."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ntputils import compare_geometries
 
@@ -35,3 +38,29 @@ def test_the_partial_correlation_has_a_fifth_of_the_shuffles_and_nineteen_at_lea
     """The smallest p that so many shuffles can give, for vectors that are the same."""
     found = compare(30, permutations=permutations)
     assert found.partial_p == pytest.approx(least) and found.p == pytest.approx(1 / (permutations + 1))
+
+
+def test_a_comparison_by_other_means():
+    rng = np.random.default_rng(3)
+    X, sizes = rng.normal(size=(4, 25)), rng.integers(1, 50, 25)
+    Y, groups = X + rng.normal(size=(4, 25)), np.arange(25) % 6
+    found = compare_geometries(X, Y, what="contexts", groups=groups, sizes=sizes, rng=rng)
+    A, B = ((Z / np.linalg.norm(Z, axis=0)).T @ (Z / np.linalg.norm(Z, axis=0)) for Z in (X, Y))
+    pairs = np.triu_indices(25, 1)
+    a, b = A[pairs], B[pairs]
+    assert found.r == pytest.approx(stats.pearsonr(a, b)[0])
+    c = -np.abs(np.subtract.outer(np.log(sizes), np.log(sizes)))[pairs]
+    ab, ac, bc = (np.corrcoef(*two)[0, 1] for two in ((a, b), (a, c), (b, c)))
+    assert found.partial == pytest.approx((ab - ac * bc) / np.sqrt((1 - ac**2) * (1 - bc**2)))
+    means = [[[Z[np.ix_(groups == g, groups == h)].mean() for h in range(6)] for g in range(6)] for Z in (A, B)]
+    upper = np.triu_indices(6, 1)
+    assert found.between == pytest.approx(np.corrcoef(*(np.array(M)[upper] for M in means))[0, 1])
+
+
+@pytest.mark.parametrize("p, partial_p, says", [
+    (0.2, 0.2, "no agreement is shown"), (0.001, 0.3, "no more than sizes explain"),
+    (0.001, 0.001, "is left once it is known")])
+def test_the_sentence_says_what_the_numbers_say(p, partial_p, says):
+    one = compare_geometries(np.eye(5), np.eye(5) + np.tri(5), what="words", groups=range(5), sizes=range(1, 6),
+                             rng=np.random.default_rng(0), permutations=19)
+    assert says in replace(one, r=0.4, p=p, partial=0.1, partial_p=partial_p).sentence
