@@ -39,7 +39,8 @@ ELSEWHERE = {
     "kjv": "corpus bpe", "path": "ufm path_rates", "plots": "plots_and_session", "proxy": "proxy proxy_theorems",
     "report": "report/numbers report/vectors report/texts report/command_line",
     "session": "plots_and_session", "smollm2": "pretrained", "svm": "svm svm_steps svm_oracles", "train": "models",
-    "widgets.__init__": "widgets/widget_python", "widgets.soft_labels": "widgets/widget_python",
+    "widgets.__init__": "widgets/widget_python", "widgets.scrubber": "widgets/scrubber/numbers widgets/scrubber/state",
+    "widgets.soft_labels": "widgets/widget_python",
 }
 # Tests and examples that take seconds or the pretrained model: those whose name begins so are not run on changes.
 TOO_SLOW = (

@@ -1,5 +1,5 @@
 // What the training scrubber computes: the vectors that came packed with the page, their cosines and logits, and how
-// alike two matrices are. Matrices are { rows, cols, values }, row after row. tests/widgets/test_scrubber.py holds every
+// alike two matrices are. Matrices are { rows, cols, values }, row after row. tests/widgets/scrubber holds every
 // number against Python's.
 
 const ALIKE = 5e-3; // cosines with a smaller standard deviation are taken as equal: rounding moves them by about 1e-3
