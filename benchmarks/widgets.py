@@ -44,7 +44,7 @@ class Change:
     widget: type
     name: str
     state: dict
-    inputs: Callable[[np.random.Generator], Iterator]   # what is set, and what Python is given
+    inputs: Callable[[np.random.Generator], Iterator]   # what is set before, what is set then, and what Python is given
     python: Callable
     script: str = SET
 
@@ -54,7 +54,7 @@ def grids(rng: np.random.Generator) -> Iterator:
     while True:
         S = rng.random((12, 12)) < rng.uniform(0.1, 0.7)
         S[rng.integers(0, 12, 12), np.arange(12)] = True
-        yield {"S": S.astype(int).tolist()}, S
+        yield {}, {"S": S.astype(int).tolist()}, S
 
 
 def texts(rng: np.random.Generator) -> Iterator:
@@ -62,23 +62,12 @@ def texts(rng: np.random.Generator) -> Iterator:
     names = np.array(["".join(letters) for letters in itertools.product("abcdefghij", repeat=3)])
     while True:
         text = " ".join(names[np.minimum(rng.zipf(1.3, 3000), len(names)) - 1])
-        yield {"text": text, "context_length": 5}, text
+        yield {}, {"text": text, "context_length": 5}, text
 
 
-def always(change: object, given: object) -> Callable[[np.random.Generator], Iterator]:
-    """The same input again and again."""
-    def same(_: np.random.Generator) -> Iterator:
-        while True:
-            yield change, given
-    return same
-
-
-def worlds(change: dict, other: dict, S: np.ndarray) -> Callable[[np.random.Generator], Iterator]:
-    """A world that the widget was not showing before: it is left and entered again."""
-    def same(_: np.random.Generator) -> Iterator:
-        while True:
-            yield (other, change), S
-    return same
+def again(before: dict, change: object, given: object) -> Callable[[np.random.Generator], Iterator]:
+    """The same input time after time; `before` is shown in between, so that there is something to change."""
+    return lambda _: itertools.repeat((before, change, given))
 
 
 def tables() -> list[Change]:
@@ -88,14 +77,15 @@ def tables() -> list[Change]:
         Change("Supports", widgets.SupportGridWidget, "a click on 12 x 12 supports",
                {"S": [[1, 0], [0, 1]], "tokens": [], "contexts": []}, grids, solve_ntp_svm),
         Change("Symmetric worlds", widgets.SymmetricWidget, "all 5-subsets of 10 words", start,
-               worlds({"mode": "subsets", "V": 10, "k": 5}, start, all_subsets(10, 5)), solve_ntp_svm),
+               again(start, {"mode": "subsets", "V": 10, "k": 5}, all_subsets(10, 5)), solve_ntp_svm),
         Change("Symmetric worlds", widgets.SymmetricWidget, "10 words, five of them with 1000 contexts", start,
-               worlds({"mode": "step", "V": 10, "R": 1000}, start, one_hot([1000] * 5 + [1] * 5)), solve_ntp_svm),
+               again(start, {"mode": "step", "V": 10, "R": 1000}, one_hot([1000] * 5 + [1] * 5)), solve_ntp_svm),
         Change("Type a text", widgets.SoftLabelsWidget, "a new text of 3000 words",
                {"text": "a b", "context_length": 2, "vocab_size": 0}, texts,
                lambda text: SoftLabels.from_text(text, context_length=5)),
-        Change("Moment curve", widgets.MomentCurveWidget, "the price of all 4-subsets of 16 words",
-               {"V": 12, "d": 4, "support": [0, 6]}, always(["price", [16, 4]], None), lambda _: moment_curve_price(16, 4), CALL),
+        Change("Moment curve", widgets.MomentCurveWidget, "the price of all 4-subsets of 16 words, not drawn",
+               {"V": 12, "d": 4, "support": [0, 6]}, again({}, ["price", [16, 4]], None), lambda _: moment_curve_price(16, 4),
+               CALL),
     ]
 
 
@@ -109,10 +99,8 @@ def milliseconds(run: Callable, given: object) -> float:
 def measure(page, change: Change, repeats: int, rng: np.random.Generator) -> list:
     """One row; the first time, in which the page and Python warm up, is not counted."""
     times = []
-    for _, (given, python) in zip(range(repeats + 1), change.inputs(rng)):
-        if isinstance(given, tuple):
-            page.evaluate(change.script, given[0])
-            given = given[1]
+    for before, given, python in itertools.islice(change.inputs(rng), repeats + 1):
+        page.evaluate(SET, before)
         times.append((page.evaluate(change.script, given), milliseconds(change.python, python)))
     ours, python = np.array(times[1:]).T
     return [change.panel, change.name, *(float(f"{x:.3g}") for x in (np.median(ours), ours.max(), np.median(python),

@@ -119,11 +119,10 @@ def test_the_pentagon_slides_along_solutions(answers):
 
 
 def test_the_page_needs_no_more_steps_than_python(answers):
-    """The same method on the same grid; the page may notice up to CHECK steps late."""
+    """The same method on the same grid: the page may come to its gap between two looks, and its shorter memory cost one more."""
     pairs = [(a["iterations"], solve_ntp_svm(S).iterations) for S, a in zip(*answers[:2], strict=True)]
     page, python = np.array(pairs).T
-    assert len(page) > 60 and np.median(page / np.maximum(python, 1)) <= 1.5
-    assert (page <= 3 * python + CHECK).all()
+    assert len(page) > 60 and (page <= python + 2 * CHECK).all()
 
 
 # --- in the page --------------------------------------------------------------------------------
