@@ -5,6 +5,7 @@ Every skip of the suite has its reason here, in one list.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,6 +63,36 @@ def browser() -> Iterator:
         running = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def covered_claims_turn(request) -> Iterator[None]:
+    """In a module with claims COVERED: by the end of its tests each has held and, with a finite number, failed.
+
+    Claims without a threshold have no verdict to turn. Nothing is asked where only some tests of the module were chosen.
+    """
+    module = getattr(request.node, "obj", None)
+    if not hasattr(module, "COVERED"):
+        yield
+        return
+    from ntputils import claims
+
+    made, seen = claims.Claim, {}
+
+    def noted(*fields):
+        found = made(*fields)
+        if math.isfinite(found.measured):
+            seen.setdefault(found.id, set()).add(found.verdict.partition(" ")[0])
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims, "Claim", noted)
+        yield
+    chosen = {item.originalname for item in request.session.items if getattr(item, "module", None) is module}
+    if chosen >= {name for name in vars(module) if name.startswith("test_")}:
+        still = [id_ for id_ in sorted(module.COVERED) if claims.statements()[id_]["threshold"] is not None
+                 and not seen.get(id_, set()) >= {"holds", "fails"}]
+        assert not still, f"no test of {module.__name__} makes these claims hold and fail: {still}"
 
 
 @dataclass
